@@ -1,0 +1,108 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Scope is a permission on one or more MCPServers: what consent asks for, what tokens carry, and which
+// tools, prompts and resources it opens.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=mcpscope,categories=mcpauth
+// +kubebuilder:printcolumn:name="Scope",type=string,JSONPath=`.spec.scope`
+// +kubebuilder:printcolumn:name="Default",type=boolean,JSONPath=`.spec.default`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type Scope struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// Spec is what is wished for.
+	Spec ScopeSpec `json:"spec"`
+	// Status is what the operator says of it.
+	// +optional
+	Status ScopeStatus `json:"status,omitempty"`
+}
+
+// ScopeSpec is the wish for a scope. Where no Scope of a server names tools, prompts or resources, every valid
+// token may use all of them; as soon as one does, an operation that none names is refused.
+type ScopeSpec struct {
+	// Scope is the name that tokens carry, for example "todo:read".
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[\x21\x23-\x5B\x5D-\x7E]+$`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="scope is immutable: issued tokens carry it"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['openid', 'profile', 'email', 'offline_access'])",message="this name has a meaning of its own in OpenID Connect; choose another"
+	Scope string `json:"scope"`
+	// Description is what the consent page says, for example "Read your tasks".
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=300
+	Description string `json:"description"`
+	// ServerRefs name the MCPServers, in the same namespace, that the scope belongs to.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	ServerRefs []LocalServerReference `json:"serverRefs"`
+	// Tools that the scope opens; * stands for any run of characters.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	Tools []string `json:"tools,omitempty"`
+	// Prompts that the scope opens; * stands for any run of characters.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	Prompts []string `json:"prompts,omitempty"`
+	// Resources that the scope opens, by URI; * stands for any run of characters.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=512
+	Resources []string `json:"resources,omitempty"`
+	// Default scopes are asked for by requests that name none, and named in the first challenge.
+	// +optional
+	Default bool `json:"default,omitempty"`
+	// GrantTo limits who may be granted the scope. Every user and client when absent.
+	// +optional
+	GrantTo *GrantTo `json:"grantTo,omitempty"`
+}
+
+// GrantTo limits who may be granted a scope.
+type GrantTo struct {
+	// Groups: a user must be in one of them.
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=200
+	Groups []string `json:"groups"`
+}
+
+// ScopeStatus is what the operator says of a scope.
+type ScopeStatus struct {
+	// ObservedGeneration is the generation that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Conditions are Accepted, ResolvedRefs and Ready.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// ScopeList is a list of Scopes.
+//
+// +kubebuilder:object:root=true
+type ScopeList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	// Items are the members of the list.
+	Items []Scope `json:"items"`
+}

@@ -1,0 +1,150 @@
+package accesstoken
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// MaxTokenLength bounds the text that Verify will look at, in bytes.
+const MaxTokenLength = 16 << 10
+
+// maxKeyIDLength bounds what a stranger can make the key source look up.
+const maxKeyIDLength = 256
+
+// defaultSkew is how far two honest clocks may differ.
+const defaultSkew = 30 * time.Second
+
+// The reasons for which Verify refuses a token. All wrap ErrInvalid.
+var (
+	ErrInvalid    = errors.New("the access token is invalid")
+	ErrMalformed  = fmt.Errorf("%w: it is not a JWS that this server accepts", ErrInvalid)
+	ErrType       = fmt.Errorf("%w: its type is not %s", ErrInvalid, Type)
+	ErrUnknownKey = fmt.Errorf("%w: it is signed by a key that its issuer does not publish", ErrInvalid)
+	ErrSignature  = fmt.Errorf("%w: its signature does not hold", ErrInvalid)
+	ErrIssuer     = fmt.Errorf("%w: it is from another issuer", ErrInvalid)
+	ErrAudience   = fmt.Errorf("%w: it is for another resource", ErrInvalid)
+	ErrExpired    = fmt.Errorf("%w: it has expired", ErrInvalid)
+	ErrNotYet     = fmt.Errorf("%w: it is not valid yet", ErrInvalid)
+)
+
+// ErrKeysUnavailable says that no key set could be had at all: the token may be
+// good, and the caller should answer 503 rather than 401.
+var ErrKeysUnavailable = errors.New("the issuer's keys could not be fetched")
+
+// KeySource finds the public key for a token's "kid". It returns ErrUnknownKey
+// for a key that the issuer does not publish and ErrKeysUnavailable when it
+// cannot know. It must bound what an unknown kid costs, since strangers choose it.
+type KeySource interface {
+	Key(ctx context.Context, kid string) (jose.JSONWebKey, error)
+}
+
+// Verifier checks access tokens for one resource. Its fields are set before the
+// first use and not changed after; it is then safe for concurrent use.
+type Verifier struct {
+	// Issuers are the accepted values of "iss", compared byte for byte.
+	Issuers []string
+	// Audiences are our names: a token must carry at least one of them in "aud".
+	Audiences []string
+	Keys      KeySource
+	// Algorithms are those accepted; nil means RS256 alone.
+	Algorithms []jose.SignatureAlgorithm
+	// Skew is the tolerated difference of clocks; zero means 30 s.
+	Skew time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Verify returns the claims of a valid token. Its errors wrap ErrInvalid or
+// ErrKeysUnavailable and never quote the token.
+func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
+	payload, err := v.verifySignature(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	claims, notBefore, err := decode(payload)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if err := v.check(claims, notBefore); err != nil {
+		return nil, err
+	}
+	return claims, nil
+}
+
+func (v *Verifier) verifySignature(ctx context.Context, raw string) ([]byte, error) {
+	if raw == "" || len(raw) > MaxTokenLength {
+		return nil, ErrMalformed
+	}
+	algorithms := v.Algorithms
+	if algorithms == nil {
+		algorithms = []jose.SignatureAlgorithm{jose.RS256}
+	}
+	jws, err := jose.ParseSignedCompact(raw, algorithms)
+	if err != nil || len(jws.Signatures) != 1 {
+		return nil, ErrMalformed
+	}
+	head := jws.Signatures[0].Protected
+	if head.JSONWebKey != nil || hasAny(head, "jku", "x5u", "x5c", "x5t", "crit", "b64") {
+		return nil, ErrMalformed
+	}
+	if typ, _ := head.ExtraHeaders[jose.HeaderType].(string); !isAccessTokenType(typ) {
+		return nil, ErrType
+	}
+	if head.KeyID == "" || len(head.KeyID) > maxKeyIDLength {
+		return nil, ErrUnknownKey
+	}
+	key, err := v.Keys.Key(ctx, head.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	if key.Algorithm != "" && key.Algorithm != head.Algorithm {
+		return nil, ErrSignature
+	}
+	payload, err := jws.Verify(key.Key)
+	if err != nil {
+		return nil, ErrSignature
+	}
+	return payload, nil
+}
+
+func hasAny(head jose.Header, names ...jose.HeaderKey) bool {
+	for _, name := range names {
+		if _, ok := head.ExtraHeaders[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// isAccessTokenType accepts the short and the full media type (RFC 9068 §4).
+func isAccessTokenType(typ string) bool {
+	return strings.EqualFold(typ, Type) || strings.EqualFold(typ, "application/"+Type)
+}
+
+func (v *Verifier) check(claims *Claims, notBefore time.Time) error {
+	now, skew := time.Now, v.Skew
+	if v.Now != nil {
+		now = v.Now
+	}
+	if skew == 0 {
+		skew = defaultSkew
+	}
+	at := now()
+	switch {
+	case !slices.Contains(v.Issuers, claims.Issuer):
+		return ErrIssuer
+	case !slices.ContainsFunc(v.Audiences, func(name string) bool { return slices.Contains(claims.Audience, name) }):
+		return ErrAudience
+	case !at.Add(-skew).Before(claims.Expiry):
+		return ErrExpired
+	case claims.IssuedAt.After(at.Add(skew)), notBefore.After(at.Add(skew)):
+		return ErrNotYet
+	}
+	return nil
+}

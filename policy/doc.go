@@ -1,0 +1,10 @@
+// Package policy is what a sidecar enforces: for one MCP server, whose tokens
+// are good and which scope opens which operation.
+//
+// The compiler writes a Policy, a ConfigMap carries it as JSON, the sidecar
+// decodes it and asks Decide for every JSON-RPC message. The rules are those of
+// a NetworkPolicy: where no scope names operations every valid token may do
+// everything; as soon as one does, an operation that none names is refused,
+// unless UnmatchedOperations says Allow. What every session needs (initialize,
+// ping, lists, notifications) needs a valid token only.
+package policy

@@ -1,0 +1,136 @@
+package policy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/mcpauth/mcpauth/oauth"
+)
+
+// FileName is the name of the entry in the ConfigMap, and so of the mounted file.
+const FileName = "policy.json"
+
+// Version is the format that this package writes and reads.
+const Version = 1
+
+// Unmatched says what becomes of operations that no scope names.
+type Unmatched string
+
+// Deny is the default; Allow opens them to any valid token.
+const (
+	Deny  Unmatched = "Deny"
+	Allow Unmatched = "Allow"
+)
+
+// Policy is the whole configuration of one MCP server's protection. Decode makes
+// one that Decide can use; it is immutable and safe for concurrent use.
+type Policy struct {
+	Version int `json:"version"`
+	// Server is the MCPServer's "namespace/name", for logs.
+	Server string `json:"server"`
+	// Resource is the URL that users type, byte for byte.
+	Resource     string `json:"resource"`
+	ResourceName string `json:"resourceName,omitempty"`
+	// Issuers are the accepted "iss"; the first one is advertised.
+	Issuers []string `json:"issuers"`
+	// Audiences are the accepted "aud".
+	Audiences []string `json:"audiences"`
+	// JWKSURL is where the sidecar fetches keys; it may be an address inside the
+	// cluster and need not share the issuer's host.
+	JWKSURL string `json:"jwksURL"`
+	// JWKS is a copy of the keys to start from when the authorization server is
+	// away (RFC 7517); absent in the compiler's output.
+	JWKS json.RawMessage `json:"jwks,omitempty"`
+	// Upstream is where the MCP server listens.
+	Upstream Upstream `json:"upstream"`
+
+	Scopes              []Scope   `json:"scopes,omitempty"`
+	UnmatchedOperations Unmatched `json:"unmatchedOperations,omitempty"`
+	// AllowedOrigins are the browser origins that may call; "*" means any. The
+	// resource's own origin is always allowed.
+	AllowedOrigins []string `json:"allowedOrigins,omitempty"`
+
+	rules       []rule
+	constrained bool
+	supported   oauth.ScopeSet
+	defaults    oauth.ScopeSet
+}
+
+// Upstream is the MCP server behind the sidecar. Within a pod only Port and Path
+// are set, and the host is loopback; outside a cluster URL is.
+type Upstream struct {
+	Port int32  `json:"port,omitempty"`
+	Path string `json:"path,omitempty"`
+	URL  string `json:"url,omitempty"`
+}
+
+// Scope is one scope and the operations it opens. The patterns are globs in
+// which * stands for any run of characters.
+type Scope struct {
+	Name      string   `json:"name"`
+	Default   bool     `json:"default,omitempty"`
+	Tools     []string `json:"tools,omitempty"`
+	Prompts   []string `json:"prompts,omitempty"`
+	Resources []string `json:"resources,omitempty"`
+}
+
+// Encode writes the canonical JSON form: the same policy gives the same bytes.
+func (p *Policy) Encode() ([]byte, error) {
+	data, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode the policy of %s: %w", p.Server, err)
+	}
+	return append(data, '\n'), nil
+}
+
+// Decode reads, checks and prepares a policy. It fails closed: a policy with a
+// field that this version does not know would be enforced in part, so it is
+// refused.
+func Decode(data []byte) (*Policy, error) {
+	var p Policy
+	if err := strictUnmarshal(data, &p); err != nil {
+		return nil, fmt.Errorf("read the policy: %w", err)
+	}
+	if err := p.Prepare(); err != nil {
+		return nil, err
+	}
+	return &p, nil
+}
+
+// Prepare checks a policy that was made in Go and readies it for Decide. Decode
+// calls it.
+func (p *Policy) Prepare() error {
+	switch {
+	case p.Version != Version:
+		return fmt.Errorf("the policy has version %d; this sidecar reads version %d", p.Version, Version)
+	case p.Resource == "":
+		return errors.New("the policy names no resource")
+	case len(p.Issuers) == 0 || len(p.Audiences) == 0:
+		return errors.New("the policy names no issuer or no audience, so no token could be valid")
+	case p.JWKSURL == "" && len(p.JWKS) == 0:
+		return errors.New("the policy names no source of keys")
+	case p.UnmatchedOperations != "" && p.UnmatchedOperations != Deny && p.UnmatchedOperations != Allow:
+		return fmt.Errorf("unmatchedOperations %q is neither Deny nor Allow", p.UnmatchedOperations)
+	}
+	var supported, defaults []string
+	p.rules, p.constrained = nil, false
+	for _, scope := range p.Scopes {
+		if err := oauth.ValidScope(scope.Name); err != nil {
+			return fmt.Errorf("scope %q: %w", scope.Name, err)
+		}
+		supported = append(supported, scope.Name)
+		if scope.Default {
+			defaults = append(defaults, scope.Name)
+		}
+		p.addRules(scope)
+	}
+	p.supported, p.defaults = oauth.NewScopeSet(supported...), oauth.NewScopeSet(defaults...)
+	return nil
+}
+
+// SupportedScopes is every scope of the server.
+func (p *Policy) SupportedScopes() oauth.ScopeSet { return p.supported }
+
+// DefaultScopes is what basic use needs: what the first challenge names.
+func (p *Policy) DefaultScopes() oauth.ScopeSet { return p.defaults }
