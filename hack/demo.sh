@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Runs the demo, or removes it with "down". See "make help".
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cluster=${CLUSTER:-mcpauth}
+context=${KUBE_CONTEXT:-}
+
+mkdir -p bin
+go build -o bin/ ./hack/cluster ./hack/images ./hack/demo
+
+if [[ ${1:-} == down ]]; then
+	if [[ -n $context ]]; then
+		exec bin/demo --context "$context" --down
+	fi
+	exec bin/cluster down --name "$cluster"
+fi
+
+if [[ -n $context ]]; then
+	case $context in
+	kind-*) bin/images -o bin/images --kind "${context#kind-}" ;;
+	*) echo "using the images mcpauth/*:dev that the nodes of context $context have" ;;
+	esac
+	exec bin/demo --context "$context"
+fi
+
+bin/cluster up --name "$cluster"
+bin/images -o bin/images
+bin/cluster load --name "$cluster" bin/images/*.tar
+exec bin/cluster exec --name "$cluster" -- bin/demo
