@@ -63,7 +63,7 @@ generate: ## Deep copies, CustomResourceDefinitions, RBAC and the API reference 
 	$(TOOLS) controller-gen object paths=./api/...
 	$(TOOLS) controller-gen crd paths=./api/... output:crd:dir=config/crd
 	$(TOOLS) controller-gen rbac:roleName=mcpauth-operator paths=./controllers/... output:rbac:dir=config/rbac
-	$(TOOLS) crd-ref-docs --source-path=api/v1alpha1 --config=hack/api-docs/config.yaml --renderer=markdown --templates-dir=hack/api-docs/templates --output-path=docs/api.md
+	$(TOOLS) crd-ref-docs --source-path=api/v1alpha1 --config=hack/api-docs/config.yaml --renderer=markdown --output-path=docs/api.md
 
 ##@ Keep it clean
 
