@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"strings"
 )
 
 // ChallengeMethodS256 is the one code_challenge_method this project accepts
@@ -16,7 +17,7 @@ const challengeLength = 43
 
 // ValidCodeChallenge says why s is not an S256 code challenge, or nil.
 func ValidCodeChallenge(s string) error {
-	if len(s) != challengeLength {
+	if len(s) != challengeLength || strings.ContainsAny(s, "\r\n") { // which the decoder would skip
 		return errors.New("code_challenge is not the base64url SHA-256 of a verifier")
 	}
 	if _, err := base64.RawURLEncoding.Strict().DecodeString(s); err != nil {

@@ -29,7 +29,7 @@ func ValidRedirectURI(raw string) error {
 		return fmt.Errorf("the scheme %q is never a redirect target", scheme)
 	case scheme == "http" && !IsLoopbackHost(u.Hostname()):
 		return errors.New("http is for loopback hosts only; use https")
-	case (scheme == "https" || scheme == "http") && u.Host == "":
+	case (scheme == "https" || scheme == "http") && u.Hostname() == "":
 		return errors.New("it has no host")
 	}
 	return nil
@@ -58,10 +58,10 @@ func parseRedirect(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// hasDotSegment looks at the decoded path as well, and treats a segment's
-// parameters as absent, because some servers behind a redirect do.
+// hasDotSegment looks at the decoded path, takes a backslash for a slash and a
+// segment's parameters as absent, because some servers behind a redirect do.
 func hasDotSegment(u *url.URL) bool {
-	for segment := range strings.SplitSeq(u.Path, "/") {
+	for segment := range strings.SplitSeq(strings.ReplaceAll(u.Path, `\`, "/"), "/") {
 		name, _, _ := strings.Cut(segment, ";")
 		if name == "." || name == ".." {
 			return true

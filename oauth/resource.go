@@ -34,7 +34,7 @@ func ParseResource(raw string) (ResourceKey, error) {
 	switch {
 	case err != nil:
 		return "", errors.New("the resource is not a URL")
-	case u.Scheme != "https" && u.Scheme != "http", u.Host == "":
+	case u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "":
 		return "", errors.New("the resource is not an absolute https or http URL")
 	case strings.Contains(raw, "#"):
 		return "", errors.New("the resource has a fragment")
@@ -43,6 +43,9 @@ func ParseResource(raw string) (ResourceKey, error) {
 	}
 	// Only the authority's spelling is touched; the rest stays byte for byte.
 	schemeEnd := strings.Index(raw, "://") + len("://")
+	if !strings.HasPrefix(raw[schemeEnd:], u.Host) {
+		return "", errors.New("the resource has percent-encoding in its host")
+	}
 	rest := raw[schemeEnd+len(u.Host):]
 	if rest == "" || rest[0] == '?' {
 		rest = "/" + rest
@@ -58,14 +61,14 @@ func SameResource(a, b string) bool {
 	return errA == nil && errB == nil && ka == kb
 }
 
-// IsLoopbackHost reports whether a host (without port) is this machine by
-// name or literal address: localhost, 127.0.0.0/8 or ::1. Look-alikes such as
+// IsLoopbackHost reports whether a host, as url.URL.Hostname returns it, without
+// port and brackets, is this machine by name or literal address: localhost, 127.0.0.0/8 or ::1. Look-alikes such as
 // localhost.example, 127.0.0.1.example or IPv4-mapped IPv6 are not.
 func IsLoopbackHost(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.Zone() == "" && !addr.Is4In6() && addr.IsLoopback()
 }
 
@@ -80,7 +83,7 @@ func ValidServiceURL(raw string) error {
 	switch {
 	case err != nil:
 		return errors.New("is not a URL")
-	case u.Scheme != "https" && u.Scheme != "http", u.Host == "":
+	case u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "":
 		return errors.New("is not an absolute https:// or http:// URL")
 	case u.User != nil:
 		return errors.New("must not carry user information")

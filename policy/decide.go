@@ -120,8 +120,11 @@ func (p *Policy) addRules(scope Scope) {
 }
 
 // Decide says whether a token with the held scopes may do op. Any one scope that
-// names the operation opens it.
+// names the operation opens it. A policy that was not prepared allows nothing.
 func (p *Policy) Decide(op Operation, held oauth.ScopeSet) Decision {
+	if !p.prepared {
+		return Decision{Reason: ReasonUnnamed}
+	}
 	k := kindOf(op.Method)
 	if k == session || !p.constrained {
 		return Decision{Allowed: true, Reason: ReasonOpen}

@@ -51,6 +51,8 @@ type Policy struct {
 	// resource's own origin is always allowed.
 	AllowedOrigins []string `json:"allowedOrigins,omitempty"`
 
+	// prepared says that Prepare has run, without which Decide refuses.
+	prepared    bool
 	rules       []rule
 	constrained bool
 	supported   oauth.ScopeSet
@@ -114,7 +116,7 @@ func (p *Policy) Prepare() error {
 		return fmt.Errorf("unmatchedOperations %q is neither Deny nor Allow", p.UnmatchedOperations)
 	}
 	var supported, defaults []string
-	p.rules, p.constrained = nil, false
+	p.prepared, p.rules, p.constrained = false, nil, false
 	for _, scope := range p.Scopes {
 		if err := oauth.ValidScope(scope.Name); err != nil {
 			return fmt.Errorf("scope %q: %w", scope.Name, err)
@@ -125,7 +127,7 @@ func (p *Policy) Prepare() error {
 		}
 		p.addRules(scope)
 	}
-	p.supported, p.defaults = oauth.NewScopeSet(supported...), oauth.NewScopeSet(defaults...)
+	p.prepared, p.supported, p.defaults = true, oauth.NewScopeSet(supported...), oauth.NewScopeSet(defaults...)
 	return nil
 }
 

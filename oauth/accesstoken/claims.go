@@ -76,7 +76,7 @@ func decode(payload []byte) (*Claims, time.Time, error) {
 	if err != nil {
 		return nil, time.Time{}, errors.New("the scope claim is malformed")
 	}
-	if w.Issuer == "" || w.Subject == "" || w.ClientID == "" || w.Expiry == 0 || w.IssuedAt == 0 || len(w.Audience) == 0 {
+	if w.Issuer == "" || w.Subject == "" || w.ClientID == "" || w.ID == "" || w.Expiry == 0 || w.IssuedAt == 0 || len(w.Audience) == 0 {
 		return nil, time.Time{}, errors.New("a claim that RFC 9068 requires is missing")
 	}
 	notBefore := time.Time{}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -96,8 +97,8 @@ func (r *Ring) Encode() ([]byte, error) {
 }
 
 // Decode reads what Encode wrote. It refuses a ring that could not serve: a key
-// that is damaged, an id that is not the key's own, none or two active keys, no
-// sealing key. Its errors never quote the data.
+// that is damaged, weak or there twice, an id that is not the key's own, none or
+// two active keys, no sealing key. Its errors never quote the data.
 func Decode(data []byte) (*Ring, error) {
 	var doc document
 	if err := json.Unmarshal(data, &doc); err != nil {
@@ -109,6 +110,9 @@ func Decode(data []byte) (*Ring, error) {
 		key, err := d.key()
 		if err != nil {
 			return nil, fmt.Errorf("signing key %q: %w", d.ID, err)
+		}
+		if ring.hasSigning(key.ID) {
+			return nil, fmt.Errorf("signing key %q is there twice", d.ID)
 		}
 		if key.Phase == Active {
 			active++
@@ -122,12 +126,23 @@ func Decode(data []byte) (*Ring, error) {
 		if len(d.Key) != sealingKeySize || d.ID == "" {
 			return nil, fmt.Errorf("sealing key %q is damaged", d.ID)
 		}
+		if ring.hasSealing(d.ID) {
+			return nil, fmt.Errorf("sealing key %q is there twice", d.ID)
+		}
 		ring.sealing = append(ring.sealing, sealingKey{id: d.ID, key: d.Key})
 	}
 	if len(ring.sealing) == 0 {
 		return nil, errors.New("the key ring has no sealing key")
 	}
 	return ring, nil
+}
+
+func (r *Ring) hasSigning(id KeyID) bool {
+	return slices.ContainsFunc(r.signing, func(k Key) bool { return k.ID == id })
+}
+
+func (r *Ring) hasSealing(id string) bool {
+	return slices.ContainsFunc(r.sealing, func(k sealingKey) bool { return k.id == id })
 }
 
 func (d signingDocument) key() (Key, error) {
@@ -138,6 +153,9 @@ func (d signingDocument) key() (Key, error) {
 	private, ok := parsed.(*rsa.PrivateKey)
 	if !ok || d.Algorithm != RS256 {
 		return Key{}, fmt.Errorf("the key does not fit the algorithm %q", d.Algorithm)
+	}
+	if private.N.BitLen() < rsaBits {
+		return Key{}, fmt.Errorf("the key has %d bits; it must have at least %d", private.N.BitLen(), rsaBits)
 	}
 	key, err := makeKey(d.Algorithm, private, d.Created)
 	if err != nil {

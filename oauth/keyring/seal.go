@@ -51,8 +51,8 @@ func (r *Ring) Open(purpose, sealed string) ([]byte, error) {
 	if !ok {
 		return nil, ErrNotSealed
 	}
-	box, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil {
+	box, ok := decodeText(text)
+	if !ok {
 		return nil, ErrNotSealed
 	}
 	for _, key := range r.sealing {
@@ -72,6 +72,15 @@ func (r *Ring) Open(purpose, sealed string) ([]byte, error) {
 	return nil, ErrNotSealed
 }
 
+// decodeText accepts one spelling of every text: the library skips line breaks.
+func decodeText(text string) ([]byte, bool) {
+	if strings.ContainsAny(text, "\r\n") {
+		return nil, false
+	}
+	data, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	return data, err == nil
+}
+
 // MAC authenticates a message with the newest sealing key. The result names its
 // key, so that it outlives the key's successor.
 func (r *Ring) MAC(purpose, message string) string {
@@ -83,13 +92,13 @@ func (r *Ring) MAC(purpose, message string) string {
 // purpose and message with a key that the ring still has.
 func (r *Ring) VerifyMAC(purpose, message, mac string) bool {
 	id, text, _ := strings.Cut(mac, ".")
-	sum, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil {
+	sum, ok := decodeText(text)
+	if !ok {
 		return false
 	}
 	for _, key := range r.sealing {
 		if key.id == id {
-			return hmac.Equal(sum, key.mac(purpose, message))
+			return len(sum) == sha256.Size && hmac.Equal(sum, key.mac(purpose, message))
 		}
 	}
 	return false

@@ -1,0 +1,167 @@
+package authserver
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/mcpauth/mcpauth/authserver/client"
+	"github.com/mcpauth/mcpauth/authserver/page"
+	"github.com/mcpauth/mcpauth/catalog"
+	"github.com/mcpauth/mcpauth/oauth"
+)
+
+// authorization is an authorization request while it is checked. Each check
+// fills in what it has found; later ones rely on it.
+type authorization struct {
+	ctx    context.Context
+	issuer issuer
+	params url.Values
+
+	// Set by the checks that prove whom to answer.
+	client      *client.Client
+	redirectURI string
+	// Set by the checks behind them.
+	resource *catalog.Resource
+	scope    oauth.ScopeSet
+}
+
+// authorize is the authorization endpoint (OAuth 2.1 §3.1, §4.1.1).
+func (s *Server) authorize(w http.ResponseWriter, r *request) {
+	params, err := authorizationParameters(w, r)
+	if err != nil {
+		s.failPage(w, r, err)
+		return
+	}
+	a := &authorization{ctx: r.Context(), issuer: r.issuer, params: params}
+	if err := a.run(a.proveDestination()); err != nil {
+		s.failPage(w, r, err)
+		return
+	}
+	if err := a.run(a.checkRequest()); err != nil {
+		s.redirectError(w, r, a.destination(), err)
+		return
+	}
+	s.begin(w, r, a)
+}
+
+func authorizationParameters(w http.ResponseWriter, r *request) (url.Values, error) {
+	if r.Method == http.MethodPost {
+		return readForm(w, r.Request)
+	}
+	return parseParameters(r.URL.RawQuery)
+}
+
+// begin starts the journey through the pages.
+func (s *Server) begin(w http.ResponseWriter, r *request, a *authorization) {
+	j := journey{
+		Browser:  rememberBrowser(w, r),
+		Expires:  s.Now().Add(journeyLifetime),
+		Issuer:   a.issuer.resourceID(),
+		ClientID: a.client.ID, RedirectURI: a.redirectURI, RedirectURISent: a.params.Get("redirect_uri") != "",
+		State: a.params.Get("state"), Challenge: a.params.Get("code_challenge"),
+		Resource: a.resource.ID, Scope: a.scope,
+	}
+	step, path := stepSignIn, "/oauth/signin"
+	if only := r.issuer.Providers(); len(only) == 1 && r.issuer.providers[only[0].Name].redirect != nil {
+		j.Provider = only[0].Name
+		step, path = stepConsent, "/oauth/consent"
+	}
+	s.goOn(w, r, step, path, j)
+}
+
+// goOn sends the browser to a journey's next page.
+func (s *Server) goOn(w http.ResponseWriter, r *request, step, path string, j journey) {
+	sealed, err := s.seal(step, j)
+	if err != nil {
+		s.failPage(w, r, err)
+		return
+	}
+	seeOther(w, r.issuer.url(path)+"?request="+url.QueryEscape(sealed))
+}
+
+// destination is where an authorization response goes.
+type destination struct {
+	issuer      issuer
+	redirectURI string
+	state       string
+}
+
+func (a *authorization) destination() destination {
+	d := destination{issuer: a.issuer, redirectURI: a.redirectURI}
+	if len(a.params["state"]) == 1 && len(a.params.Get("state")) <= maxStateLength {
+		d.state = a.params.Get("state")
+	}
+	return d
+}
+
+func (g *stage) destination() destination {
+	return destination{issuer: g.issuer, redirectURI: g.RedirectURI, state: g.State}
+}
+
+// redirectError sends an error to the client (RFC 6749 §4.1.2.1).
+func (s *Server) redirectError(w http.ResponseWriter, r *request, d destination, err error) {
+	e := s.oauthError(r.Context(), err)
+	s.respond(w, d, url.Values{"error": {string(e.Code)}, "error_description": {e.Description}})
+}
+
+// respond sends the browser to the client with an authorization response, which
+// always names its issuer (RFC 9207). 303 makes the browser forget that it has
+// posted a password. The redirect URI is kept byte for byte: it has no fragment.
+func (s *Server) respond(w http.ResponseWriter, d destination, values url.Values) {
+	values.Set("iss", d.issuer.String())
+	if d.state != "" {
+		values.Set("state", d.state)
+	}
+	seeOther(w, withQuery(d.redirectURI, values))
+}
+
+// withQuery adds parameters to a URI without touching what is there.
+func withQuery(uri string, values url.Values) string {
+	switch {
+	case !strings.Contains(uri, "?"):
+		uri += "?"
+	case !strings.HasSuffix(uri, "?") && !strings.HasSuffix(uri, "&"):
+		uri += "&"
+	}
+	return uri + values.Encode()
+}
+
+func seeOther(w http.ResponseWriter, location string) {
+	h := w.Header()
+	h.Set("Location", location)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// failPage ends a request on a page: nothing has proved whom else to tell.
+func (s *Server) failPage(w http.ResponseWriter, r *request, err error) {
+	failure := page.Failure{
+		Site: r.issuer.site(), Title: "This request cannot be continued",
+		Advice: "Go back to the app and start again. If that does not help, remove this server in the app and add it again.",
+	}
+	status := http.StatusBadRequest
+	if errors.Is(err, errJourney) {
+		s.Logger.InfoContext(r.Context(), "a sign-in was not continued", "reason", err)
+		failure.Title = "This sign-in has expired"
+		failure.Message = "It took too long, or it was started in another browser or window."
+		failure.Advice = "Go back to the app and start signing in again."
+	} else {
+		e := s.oauthError(r.Context(), err)
+		failure.Message, failure.Code, status = sentence(e.Description), string(e.Code), e.HTTPStatus()
+		if status == http.StatusUnauthorized {
+			status = http.StatusBadRequest // 401 is for requests that could be repeated with credentials
+		}
+	}
+	s.render(w, r, s.pages.Failure(w, status, failure))
+}
+
+// render logs a page that could not be written.
+func (s *Server) render(w http.ResponseWriter, r *request, err error) {
+	if err != nil {
+		s.writeError(w, r.Request, err)
+	}
+}

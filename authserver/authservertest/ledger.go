@@ -1,0 +1,125 @@
+package authservertest
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mcpauth/mcpauth/authserver/store"
+	"github.com/mcpauth/mcpauth/oauth/credential"
+)
+
+// Writes counts what a server has changed in its store; attempts that changed
+// nothing do not count.
+type Writes struct {
+	Registrations, Codes, Redemptions, Rotations, Revocations int
+}
+
+// Ledger is a store that counts writes. It is safe for concurrent use.
+type Ledger struct {
+	store.Store
+
+	mu     sync.Mutex
+	writes Writes
+	// failure makes every verb of the store fail; nil lets them be.
+	failure error
+}
+
+func newLedger(t testing.TB, kept store.Store) *Ledger {
+	t.Helper()
+	if kept != nil {
+		return &Ledger{Store: kept}
+	}
+	opened, err := store.OpenSQLite(context.Background(), store.Config{})
+	if err != nil {
+		t.Fatalf("open a store in memory: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := opened.Close(); err != nil {
+			t.Errorf("close the store: %v", err)
+		}
+	})
+	return &Ledger{Store: opened}
+}
+
+// Writes is the count so far.
+func (l *Ledger) Writes() Writes {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.writes
+}
+
+// Break makes every further verb fail with err; nil mends the store.
+func (l *Ledger) Break(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failure = err
+}
+
+func (l *Ledger) broken() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failure
+}
+
+func (l *Ledger) count(err error, add func(*Writes)) {
+	if err == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		add(&l.writes)
+	}
+}
+
+// CreateRegistration implements store.Registrations.
+func (l *Ledger) CreateRegistration(ctx context.Context, r store.Registration) error {
+	err := l.broken()
+	if err == nil {
+		err = l.Store.CreateRegistration(ctx, r)
+	}
+	l.count(err, func(w *Writes) { w.Registrations++ })
+	return err
+}
+
+// Registration implements store.Registrations.
+func (l *Ledger) Registration(ctx context.Context, clientID string) (store.Registration, error) {
+	if err := l.broken(); err != nil {
+		return store.Registration{}, err
+	}
+	return l.Store.Registration(ctx, clientID)
+}
+
+// CreateCode implements store.Grants.
+func (l *Ledger) CreateCode(ctx context.Context, c store.Code) error {
+	err := l.broken()
+	if err == nil {
+		err = l.Store.CreateCode(ctx, c)
+	}
+	l.count(err, func(w *Writes) { w.Codes++ })
+	return err
+}
+
+// RedeemCode implements store.Grants.
+func (l *Ledger) RedeemCode(ctx context.Context, hash credential.Hash, now time.Time) (store.Grant, error) {
+	grant, err := l.Store.RedeemCode(ctx, hash, now)
+	l.count(err, func(w *Writes) { w.Redemptions++ })
+	return grant, err
+}
+
+// RotateRefresh implements store.Grants. A repetition inside the grace window
+// advances nothing and does not count.
+func (l *Ledger) RotateRefresh(ctx context.Context, r store.Rotation) (store.Grant, error) {
+	before, _ := l.Grant(ctx, r.GrantID, r.Now)
+	grant, err := l.Store.RotateRefresh(ctx, r)
+	if grant.Generation != before.Generation {
+		l.count(err, func(w *Writes) { w.Rotations++ })
+	}
+	return grant, err
+}
+
+// RevokeGrant implements store.Grants.
+func (l *Ledger) RevokeGrant(ctx context.Context, id string, now time.Time) error {
+	err := l.Store.RevokeGrant(ctx, id, now)
+	l.count(err, func(w *Writes) { w.Revocations++ })
+	return err
+}

@@ -1,0 +1,51 @@
+package authserver
+
+import (
+	"github.com/mcpauth/mcpauth/audit"
+	"github.com/mcpauth/mcpauth/authserver/store"
+	"github.com/mcpauth/mcpauth/oauth"
+	"github.com/mcpauth/mcpauth/oauth/accesstoken"
+	"github.com/mcpauth/mcpauth/oauth/credential"
+)
+
+// tokenResponse is the answer of RFC 6749 §5.1. Scope and lifetime are always
+// stated, because deployed clients take a missing scope for none.
+type tokenResponse struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"`
+	Scope        string `json:"scope"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+}
+
+// sign makes the tokens of a request that has passed every phase.
+func (s *Server) sign(t *tokenRequest, granted store.Grant) (*tokenResponse, error) {
+	ring := s.Keys()
+	claims := &accesstoken.Claims{
+		Issuer: t.issuer.String(), Subject: t.proved.Subject, Audience: t.resource.Audience(),
+		ClientID: t.client.ID, Scope: t.scope,
+		IssuedAt: t.now, Expiry: t.now.Add(t.resource.AccessTokenLifetime),
+		ID: credential.Random(16), GrantID: granted.ID,
+	}
+	if user := t.proved.User; user != nil {
+		claims.Email, claims.Organization = user.Email, user.Organization
+	}
+	signed, err := accesstoken.Sign(claims, ring.Active())
+	if err != nil {
+		return nil, err
+	}
+	response := &tokenResponse{
+		AccessToken: signed, TokenType: "Bearer", Scope: t.scope.String(),
+		ExpiresIn: int64(t.resource.AccessTokenLifetime.Seconds()),
+	}
+	// A client may have lost the grant type since, and a grant cannot gain it.
+	if granted.Refreshable && t.client.MayUse(oauth.GrantRefreshToken) {
+		response.RefreshToken = makeRefreshToken(ring, granted)
+	}
+	s.record(t.Request, audit.Event{
+		Type: eventTokenIssued, Decision: audit.Allowed, GrantType: t.grantType,
+		Subject: claims.Subject, Email: claims.Email, Organization: claims.Organization,
+		Client: claims.ClientID, Grant: claims.GrantID, Resource: t.resource.URL, ScopeHeld: claims.Scope.String(),
+	})
+	return response, nil
+}

@@ -1,0 +1,134 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/mcpauth/mcpauth/authserver/store"
+)
+
+func cleaning(t *testing.T, s store.Store) {
+	t.Run("an expired code stays for an hour, for replays to be told from guesses", func(t *testing.T) {
+		c := created(t, s, nil)
+		_, err := s.RedeemCode(t.Context(), c.Hash, now)
+		wantErr(t, "RedeemCode", err, nil)
+		clean(t, s, c.Expires.Add(59*time.Minute), 0)
+		_, err = s.RedeemCode(t.Context(), c.Hash, now)
+		wantErr(t, "RedeemCode within the hour", err, store.ErrSpent)
+		clean(t, s, c.Expires.Add(2*time.Hour), 1)
+		_, err = s.Code(t.Context(), c.Hash)
+		wantErr(t, "Code after it", err, store.ErrNotFound)
+		wantGrant(t, s, c.Grant)
+	})
+	t.Run("a batch is bounded, and batches come to an end", func(t *testing.T) {
+		emptied(t, s)
+		for range 25 {
+			created(t, s, nil)
+		}
+		later := now.Add(24 * time.Hour)
+		for _, want := range []int{10, 10, 5, 0} {
+			got, err := s.DeleteExpired(t.Context(), later, 10)
+			wantErr(t, "DeleteExpired", err, nil)
+			wantSame(t, "rows deleted", got, want)
+		}
+	})
+	t.Run("the limit holds over all kinds of rows together", func(t *testing.T) {
+		emptied(t, s)
+		for range 3 {
+			redeemed(t, s, nil)
+		}
+		for _, want := range []int{4, 2, 0} {
+			got, err := s.DeleteExpired(t.Context(), now.Add(400*24*time.Hour), 4)
+			wantErr(t, "DeleteExpired", err, nil)
+			wantSame(t, "rows deleted", got, want)
+		}
+	})
+	t.Run("a grant is deleted when it has ended and not before", func(t *testing.T) {
+		emptied(t, s)
+		g := redeemed(t, s, func(c *store.Code) { c.Grant.IdleExpires = c.Grant.MaxExpires })
+		clean(t, s, g.MaxExpires.Add(-time.Millisecond), 1) // its code
+		wantGrant(t, s, g)
+		clean(t, s, g.MaxExpires, 1)
+		_, err := s.Grant(t.Context(), g.ID, now)
+		wantErr(t, "Grant", err, store.ErrNotFound)
+	})
+	t.Run("a grant that nobody refreshes any more is deleted, and one without refresh tokens is not", func(t *testing.T) {
+		emptied(t, s)
+		idle, plain := redeemed(t, s, nil), redeemed(t, s, notRefreshable)
+		clean(t, s, idle.IdleExpires.Add(48*time.Hour), 3) // with both codes
+		_, err := s.Grant(t.Context(), idle.ID, now)
+		wantErr(t, "Grant", err, store.ErrNotFound)
+		wantGrant(t, s, plain)
+	})
+	t.Run("a revoked grant stays for a day", func(t *testing.T) {
+		emptied(t, s)
+		g := redeemed(t, s, nil)
+		wantErr(t, "RevokeGrant", s.RevokeGrant(t.Context(), g.ID, now), nil)
+		clean(t, s, now.Add(23*time.Hour), 1) // its code
+		_, err := s.Grant(t.Context(), g.ID, now)
+		wantErr(t, "Grant within the day", err, store.ErrRevoked)
+		clean(t, s, now.Add(25*time.Hour), 1)
+		_, err = s.Grant(t.Context(), g.ID, now)
+		wantErr(t, "Grant after it", err, store.ErrNotFound)
+	})
+	t.Run("registrations stay", func(t *testing.T) {
+		wantErr(t, "CreateRegistration", s.CreateRegistration(t.Context(), store.Registration{ClientID: "kept", Created: now}), nil)
+		emptied(t, s)
+		_, err := s.Registration(t.Context(), "kept")
+		wantErr(t, "Registration", err, nil)
+	})
+}
+
+// clean deletes what has ended at a time and asserts how much that was.
+func clean(t *testing.T, s store.Store, at time.Time, want int) {
+	t.Helper()
+	got, err := s.DeleteExpired(t.Context(), at, 1000)
+	if err != nil {
+		t.Fatalf("DeleteExpired: %v", err)
+	}
+	wantSame(t, "rows deleted", got, want)
+}
+
+// emptied deletes what tests before left.
+func emptied(t *testing.T, s store.Store) {
+	t.Helper()
+	if _, err := s.DeleteExpired(t.Context(), now.Add(100*365*24*time.Hour), 1000); err != nil {
+		t.Fatalf("DeleteExpired: %v", err)
+	}
+}
+
+// cancellation hangs up on requests at every point of their way. Whatever had
+// not happened by then must not happen by half, and the store goes on.
+func cancellation(t *testing.T, s store.Store) {
+	t.Run("a request that is given up leaves a code whole: unspent, or spent with its grant", func(t *testing.T) {
+		for i := range 60 {
+			c := created(t, s, nil)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*20*time.Microsecond)
+			_, _ = s.RedeemCode(ctx, c.Hash, now) // either way is right, if it is whole
+			cancel()
+			got, err := s.Code(t.Context(), c.Hash)
+			if err != nil {
+				t.Fatalf("Code: %v", err)
+			}
+			_, err = s.Grant(t.Context(), c.Grant.ID, now)
+			if exists := !errors.Is(err, store.ErrNotFound); got.Spent != exists {
+				t.Fatalf("the code is spent: %v; its grant exists: %v", got.Spent, exists)
+			}
+		}
+	})
+	t.Run("a request that was given up before it began does nothing", func(t *testing.T) {
+		c, g := created(t, s, nil), redeemed(t, s, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := s.RedeemCode(ctx, c.Hash, now)
+		wantErr(t, "RedeemCode", err, context.Canceled)
+		_, err = s.RotateRefresh(ctx, rotationOf(g, 1))
+		wantErr(t, "RotateRefresh", err, context.Canceled)
+		wantErr(t, "RevokeGrant", s.RevokeGrant(ctx, g.ID, now), context.Canceled)
+		wantGrant(t, s, g)
+		_, err = s.RedeemCode(t.Context(), c.Hash, now)
+		wantErr(t, "RedeemCode afterwards", err, nil)
+	})
+}

@@ -1,0 +1,7 @@
+package manifests
+
+import "testing"
+
+func TestKeySecret(t *testing.T) {
+	golden(t, "authserver_keys", KeySecret(authorizationServer(), []byte(`{"signing":[]}`)))
+}

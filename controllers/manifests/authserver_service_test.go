@@ -1,0 +1,5 @@
+package manifests
+
+import "testing"
+
+func TestService(t *testing.T) { golden(t, "authserver_service", Service(authorizationServer())) }

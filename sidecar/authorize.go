@@ -1,0 +1,66 @@
+package sidecar
+
+import (
+	"net/http"
+
+	"github.com/mcpauth/mcpauth/oauth"
+	"github.com/mcpauth/mcpauth/policy"
+)
+
+// authorize asks the policy about every message; one that is refused takes its
+// batch with it. Messages without a method answer the server's own requests and
+// need a valid token only, as do the streams of GET and the end of a session.
+func (x *exchange) authorize() *answer {
+	if x.body == nil {
+		return nil
+	}
+	x.decisions = make([]policy.Decision, len(x.body.Messages))
+	var needed oauth.ScopeSet
+	denied, hopeless := false, false
+	for i := range x.body.Messages {
+		message := &x.body.Messages[i]
+		decision := x.site.policy.Decide(policy.Operation{Method: message.Method, Name: message.Target()}, x.claims.Scope)
+		x.decisions[i] = decision
+		if decision.Allowed {
+			continue
+		}
+		denied = true
+		hopeless = hopeless || decision.Needed.Empty()
+		needed = needed.Union(decision.Needed)
+	}
+	switch {
+	case !denied:
+		return nil
+	case hopeless:
+		return forbidden()
+	default:
+		return x.stepUp(needed)
+	}
+}
+
+// stepUp answers 403 and names what the refused operations need, not what the
+// token holds already (RFC 6750 §3.1; MCP 2026-07-28, Step-Up Authorization).
+func (x *exchange) stepUp(needed oauth.ScopeSet) *answer {
+	const description = "the token's scope does not open this operation"
+	c := oauth.Challenge{
+		Error: oauth.InsufficientScope, Description: description,
+		Scope: needed, ResourceMetadata: x.site.metadataURL,
+	}
+	return &answer{
+		status: http.StatusForbidden,
+		reason: reason(policy.ReasonInsufficient),
+		header: http.Header{"Www-Authenticate": {c.String()}},
+		body:   problem{oauth.InsufficientScope, description},
+	}
+}
+
+// forbidden answers 403 without a challenge: no scope opens the operation, so a
+// client that was told "insufficient_scope" would send its user to sign in again
+// for nothing.
+func forbidden() *answer {
+	return &answer{
+		status: http.StatusForbidden,
+		reason: reason(policy.ReasonUnnamed),
+		body:   problem{oauth.AccessDenied, "no scope of this server opens this operation; its owner has to name it in a Scope"},
+	}
+}

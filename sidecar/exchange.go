@@ -1,0 +1,94 @@
+package sidecar
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/mcpauth/mcpauth/oauth"
+	"github.com/mcpauth/mcpauth/oauth/accesstoken"
+	"github.com/mcpauth/mcpauth/policy"
+	"github.com/mcpauth/mcpauth/sidecar/jsonrpc"
+)
+
+// exchange is one request on its way through the steps. Each field says which
+// step sets it; the steps behind may rely on it.
+type exchange struct {
+	*Sidecar
+	w       http.ResponseWriter
+	r       *http.Request
+	started time.Time
+
+	site   *site               // enter
+	target string              // route: the path at the MCP server
+	token  string              // authenticate: the text of the token
+	claims *accesstoken.Claims // authenticate
+	body   *jsonrpc.Body       // readMessages; nil unless the method is POST
+	// decisions has one for each message of body: authorize.
+	decisions []policy.Decision
+
+	// status and reason are how it ended, for the audit: reply and forward.
+	status int
+	reason reason
+	// unaudited marks answers that concern nobody: route and checkOrigin.
+	unaudited bool
+}
+
+// answer is a response that the sidecar gives itself.
+type answer struct {
+	status int
+	// reason says to the audit why the request was refused.
+	reason reason
+	// header is added to the response; nil adds nothing.
+	header http.Header
+	// body is written as JSON; nil writes none.
+	body any
+}
+
+// problem is the JSON body of an answer about OAuth (RFC 6749 §5.2).
+type problem struct {
+	Error       oauth.ErrorCode `json:"error"`
+	Description string          `json:"error_description,omitempty"`
+}
+
+// malformed answers a request that is not MCP over HTTP, in JSON-RPC's words,
+// since that is what clients show.
+func malformed(status int, code jsonrpc.Code, message string) *answer {
+	return &answer{status: status, reason: reasonMalformed, body: &jsonrpc.Error{Code: code, Message: message}}
+}
+
+// unavailable answers while the sidecar lacks what it needs to decide.
+func unavailable(description string) *answer {
+	return &answer{
+		status: http.StatusServiceUnavailable,
+		reason: reasonUnavailable,
+		header: http.Header{"Retry-After": {"5"}},
+		body:   problem{oauth.TemporarilyUnavailable, description},
+	}
+}
+
+// reply writes an answer.
+func (x *exchange) reply(a *answer) {
+	x.status, x.reason = a.status, a.reason
+	header := x.w.Header()
+	x.allowOrigin(header)
+	header.Set("Cache-Control", "no-store")
+	for name, values := range a.header {
+		header[name] = values
+	}
+	if a.body == nil {
+		x.w.WriteHeader(a.status)
+		return
+	}
+	body, err := json.Marshal(a.body)
+	if err != nil {
+		x.Logger.Error("could not encode an answer", "error", err)
+		x.w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	header.Set("Content-Type", "application/json")
+	header.Set("X-Content-Type-Options", "nosniff")
+	x.w.WriteHeader(a.status)
+	// A client that is gone by now has nobody to be told.
+	_, _ = x.w.Write(append(body, '\n'))
+}

@@ -1,0 +1,105 @@
+package jsonrpc
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// cursor walks JSON text that json.Valid has accepted: it may take for granted
+// that every bracket closes and every comma is in its place.
+type cursor struct {
+	data []byte
+	at   int
+}
+
+// peek skips white space and returns the byte behind it without consuming it.
+func (c *cursor) peek() byte {
+	for {
+		switch b := c.data[c.at]; b {
+		case ' ', '\t', '\r', '\n':
+			c.at++
+		default:
+			return b
+		}
+	}
+}
+
+// value consumes the next value and returns its text.
+func (c *cursor) value() []byte {
+	first, start := c.peek(), c.at
+	switch first {
+	case '"':
+		c.at = endOfString(c.data, c.at)
+	case '{', '[':
+		c.skipNested()
+	default:
+		for c.at < len(c.data) && bytes.IndexByte([]byte(" \t\r\n,]}"), c.data[c.at]) < 0 {
+			c.at++
+		}
+	}
+	return c.data[start:c.at]
+}
+
+func (c *cursor) skipNested() {
+	for depth := 0; ; c.at++ {
+		switch c.data[c.at] {
+		case '"':
+			c.at = endOfString(c.data, c.at) - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				c.at++
+				return
+			}
+		}
+	}
+}
+
+// elements calls visit for each element of the array that comes next, until
+// visit fails.
+func (c *cursor) elements(visit func(raw []byte) error) error {
+	c.peek()
+	c.at++ // [
+	for c.peek() != ']' {
+		if err := visit(c.value()); err != nil {
+			return err
+		}
+		if c.peek() == ',' {
+			c.at++
+		}
+	}
+	return nil
+}
+
+// members calls visit for each member of the object that comes next, until visit
+// fails.
+func (c *cursor) members(visit func(key string, raw []byte) error) error {
+	c.peek()
+	c.at++ // {
+	for c.peek() != '}' {
+		key, _ := text(c.value())
+		c.peek()
+		c.at++ // :
+		if err := visit(key, c.value()); err != nil {
+			return err
+		}
+		if c.peek() == ',' {
+			c.at++
+		}
+	}
+	return nil
+}
+
+// text decodes a string; it reports false for any other value.
+func text(raw []byte) (string, bool) {
+	if raw[0] != '"' {
+		return "", false
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1]), true
+	}
+	var s string
+	err := json.Unmarshal(raw, &s)
+	return s, err == nil
+}

@@ -1,0 +1,79 @@
+package sidecar
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/mcpauth/mcpauth/sidecar/jsonrpc"
+)
+
+const allowedMethods = "GET, POST, DELETE, OPTIONS"
+
+// route answers what is not for the MCP server, and finds the path there of what
+// is. It looks at the path as it came, before any decoding: where two programs
+// could read one path in two ways, nothing is passed on.
+func (x *exchange) route() *answer {
+	path := x.r.URL.EscapedPath()
+	if a := x.answerMetadata(path); a != nil {
+		return a
+	}
+	rest, below := strings.CutPrefix(path, strings.TrimSuffix(x.site.path, "/"))
+	switch {
+	case path == x.site.path:
+		x.target = x.site.upstream.Path
+		return nil
+	case below && strings.HasPrefix(rest, "/") && unambiguous(rest):
+		x.target = strings.TrimSuffix(x.site.upstream.Path, "/") + rest
+		return nil
+	}
+	return x.notFound("there is nothing here; the MCP server is at " + x.site.policy.Resource)
+}
+
+func (x *exchange) notFound(message string) *answer {
+	x.unaudited = true
+	return malformed(http.StatusNotFound, jsonrpc.InvalidRequest, message)
+}
+
+// unambiguous reports whether every program reads a path in the same way: no
+// encoding, no parameters, no backslashes, no dot segments, no empty segments but
+// one at the end.
+func unambiguous(path string) bool {
+	for i := range len(path) {
+		if !isPlainPath(path[i]) {
+			return false
+		}
+	}
+	segments := strings.Split(path[1:], "/")
+	for i, segment := range segments {
+		last := i == len(segments)-1
+		if segment == "." || segment == ".." || segment == ".well-known" || segment == "" && !last {
+			return false
+		}
+	}
+	return true
+}
+
+func isPlainPath(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return true
+	default:
+		return strings.IndexByte("/-._~!$&'()*+,=:@", c) >= 0
+	}
+}
+
+// checkMethod keeps to the methods of streamable HTTP. It stands before the token
+// is looked at, and tells strangers nothing that the specification does not.
+func (x *exchange) checkMethod() *answer {
+	switch x.r.Method {
+	case http.MethodPost, http.MethodGet, http.MethodDelete:
+		return nil
+	case http.MethodOptions:
+		x.unaudited = true
+		return &answer{status: http.StatusNoContent, header: http.Header{"Allow": {allowedMethods}}}
+	default:
+		a := malformed(http.StatusMethodNotAllowed, jsonrpc.InvalidRequest, "the method is not one of streamable HTTP")
+		a.header = http.Header{"Allow": {allowedMethods}}
+		return a
+	}
+}

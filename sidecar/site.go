@@ -1,0 +1,119 @@
+package sidecar
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mcpauth/mcpauth/oauth"
+	"github.com/mcpauth/mcpauth/oauth/accesstoken"
+	"github.com/mcpauth/mcpauth/policy"
+)
+
+// site is all that follows from one policy, worked out once. It is immutable.
+type site struct {
+	policy *policy.Policy
+	// public is the resource's URL; path is its path, "/" when it has none.
+	public *url.URL
+	path   string
+	// upstream is the MCP server's URL.
+	upstream *url.URL
+
+	metadata      json.RawMessage
+	metadataURL   string
+	metadataPaths []string
+	// basic is what a first challenge asks for.
+	basic    oauth.ScopeSet
+	origins  []string
+	verifier *accesstoken.Verifier
+}
+
+// Check says why a Sidecar could not serve a policy that is valid in itself: a
+// resource or an upstream that is not the URL of a service.
+func Check(p *policy.Policy) error {
+	_, err := newSite(p, nil, nil)
+	return err
+}
+
+func newSite(p *policy.Policy, keys accesstoken.KeySource, now func() time.Time) (*site, error) {
+	if err := oauth.ValidServiceURL(p.Resource); err != nil {
+		return nil, fmt.Errorf("the resource %w", err)
+	}
+	public, err := url.Parse(p.Resource)
+	if err != nil {
+		return nil, fmt.Errorf("the resource: %w", err)
+	}
+	upstream, err := upstreamURL(p.Upstream)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{policy: p, public: public, path: orRoot(public.Path), upstream: upstream}
+	if err := s.describe(); err != nil {
+		return nil, err
+	}
+	s.basic = p.DefaultScopes()
+	if s.basic.Empty() {
+		s.basic = p.SupportedScopes()
+	}
+	s.basic = s.basic.Minus(oauth.NewScopeSet(oauth.OfflineAccess))
+	s.origins = append(slices.Clone(p.AllowedOrigins), public.Scheme+"://"+public.Host)
+	s.verifier = &accesstoken.Verifier{Issuers: p.Issuers, Audiences: p.Audiences, Keys: keys, Now: now}
+	return s, nil
+}
+
+func upstreamURL(u policy.Upstream) (*url.URL, error) {
+	if u.URL == "" {
+		if u.Port < 1 || u.Port > 65535 {
+			return nil, fmt.Errorf("the upstream's port %d is no port", u.Port)
+		}
+		host := net.JoinHostPort("127.0.0.1", strconv.Itoa(int(u.Port)))
+		return &url.URL{Scheme: "http", Host: host, Path: orRoot(u.Path)}, nil
+	}
+	parsed, err := url.Parse(u.URL)
+	switch {
+	case err != nil:
+		return nil, errors.New("the upstream's URL cannot be parsed")
+	case parsed.Scheme != "http" && parsed.Scheme != "https", parsed.Host == "":
+		return nil, errors.New("the upstream's URL is not an absolute http or https URL")
+	case parsed.User != nil, parsed.RawQuery != "", parsed.Fragment != "":
+		return nil, errors.New("the upstream's URL has user information, a query or a fragment")
+	}
+	parsed.Path, parsed.RawPath = orRoot(parsed.Path), ""
+	return parsed, nil
+}
+
+func orRoot(path string) string {
+	if !strings.HasPrefix(path, "/") {
+		return "/" + path
+	}
+	return path
+}
+
+// enter gives the exchange the policy that it will be judged by to its end,
+// whatever is loaded meanwhile.
+func (x *exchange) enter() *answer {
+	p := x.Policy()
+	if p == nil {
+		x.unaudited = true
+		return unavailable("no policy is loaded yet")
+	}
+	current := x.Sidecar.site.Load()
+	if current == nil || current.policy != p {
+		made, err := newSite(p, x.Keys, x.Now)
+		if err != nil {
+			x.unaudited = true
+			x.Logger.Error("the policy cannot be served", "server", p.Server, "error", err)
+			return unavailable("the policy cannot be served")
+		}
+		x.Sidecar.site.Store(made)
+		current = made
+	}
+	x.site = current
+	return nil
+}
