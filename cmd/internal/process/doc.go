@@ -1,0 +1,3 @@
+// Package process is what the commands share of being a process: logs, health,
+// listening with bounds, and stopping gracefully.
+package process

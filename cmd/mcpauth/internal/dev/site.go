@@ -1,0 +1,155 @@
+package dev
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mcpauth/mcpauth/audit"
+	"github.com/mcpauth/mcpauth/authserver"
+	"github.com/mcpauth/mcpauth/authserver/store"
+	"github.com/mcpauth/mcpauth/catalog"
+	"github.com/mcpauth/mcpauth/cmd/internal/process"
+	"github.com/mcpauth/mcpauth/compiler"
+	"github.com/mcpauth/mcpauth/compiler/dir"
+	"github.com/mcpauth/mcpauth/oauth/accesstoken"
+	"github.com/mcpauth/mcpauth/oauth/jwks"
+	"github.com/mcpauth/mcpauth/oauth/keyring"
+	"github.com/mcpauth/mcpauth/policy"
+	"github.com/mcpauth/mcpauth/sidecar"
+)
+
+type buildInput struct {
+	manifests *dir.Manifests
+	result    *compiler.Result
+	upstreams map[string]string
+	folder    data
+	logger    *slog.Logger
+}
+
+// site is everything that one process serves.
+type site struct {
+	fronts   fronts
+	servers  []*authserver.Server
+	stores   []store.Store
+	sidecars []*sidecar.Sidecar
+
+	summary summary
+}
+
+// build makes the servers and sidecars, and listens nowhere yet.
+func build(ctx context.Context, in buildInput) (_ *site, err error) {
+	s := &site{fronts: make(fronts)}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	byServer, withheld, err := deliverCredentials(in.manifests, in.result, in.folder)
+	if err != nil {
+		return nil, err
+	}
+	keys := make(map[types.NamespacedName]accesstoken.KeySource)
+	for name, served := range in.result.Catalogs {
+		if keys[name], err = s.addServer(ctx, in, name, served, byServer[name]); err != nil {
+			return nil, err
+		}
+	}
+	names, err := applyUpstreams(in.result, in.upstreams)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		server := in.result.Servers[name]
+		if err := s.addSidecar(in.logger, server, keys[server.AuthorizationServer]); err != nil {
+			return nil, err
+		}
+	}
+	s.summary = summarize(in, names, withheld)
+	return s, nil
+}
+
+func (s *site) addServer(ctx context.Context, in buildInput, name types.NamespacedName, served *catalog.Catalog, kept *secrets) (accesstoken.KeySource, error) {
+	ring, err := in.folder.ring(name, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	database, err := store.OpenSQLite(ctx, store.Config{Path: in.folder.database(name), Logger: in.logger})
+	if err != nil {
+		return nil, fmt.Errorf("open the database of %s: %w", name, err)
+	}
+	s.stores = append(s.stores, database)
+	server, err := authserver.New(authserver.Options{
+		Catalog: func() *catalog.Catalog { return served },
+		Keys:    func() *keyring.Ring { return ring },
+		Store:   database, Secrets: kept,
+		Audit: audit.Log{Logger: in.logger}, Logger: in.logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.servers = append(s.servers, server)
+	if err := s.fronts.addServer(served.Issuer(), server); err != nil {
+		return nil, err
+	}
+	return keySet(ring)
+}
+
+// keySet is the ring's public half, as a sidecar sees it.
+func keySet(ring *keyring.Ring) (accesstoken.KeySource, error) {
+	encoded, err := json.Marshal(ring.JWKS())
+	if err != nil {
+		return nil, fmt.Errorf("encode the public keys: %w", err)
+	}
+	return jwks.Parse(encoded)
+}
+
+func (s *site) addSidecar(logger *slog.Logger, server *compiler.Server, keys accesstoken.KeySource) error {
+	if err := server.Policy.Prepare(); err != nil {
+		return fmt.Errorf("the policy of %s: %w", server.Policy.Server, err)
+	}
+	var current atomic.Pointer[policy.Policy]
+	current.Store(server.Policy)
+	proxy := sidecar.New(sidecar.Options{
+		Policy: current.Load, Keys: keys,
+		Audit: audit.Log{Logger: logger}, Logger: logger,
+	})
+	s.sidecars = append(s.sidecars, proxy)
+	return s.fronts.addSidecar(server.Policy.Resource, proxy)
+}
+
+func (s *site) endpoints() []process.Endpoint {
+	var endpoints []process.Endpoint
+	for address, front := range s.fronts {
+		endpoints = append(endpoints, process.Endpoint{Address: address, Handler: http.Handler(front), OnStop: s.endStreams})
+	}
+	return endpoints
+}
+
+func (s *site) endStreams() {
+	for _, proxy := range s.sidecars {
+		proxy.EndStreams()
+	}
+}
+
+func (s *site) serve(ctx context.Context, listening *process.Listening) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, server := range s.servers {
+		group.Go(func() error { return server.Run(ctx) })
+	}
+	group.Go(func() error { return listening.Serve(ctx) })
+	return group.Wait()
+}
+
+func (s *site) close() {
+	for _, database := range s.stores {
+		_ = database.Close() // everything that was acknowledged is on disk
+	}
+}
