@@ -184,6 +184,9 @@ func TestEveryProblemIsNamed(t *testing.T) {
 			want{object(compiler.KindIdentityProvider, "mcpauth-system", "people"), "Accepted", v1alpha1.ReasonInvalid, "member of the same name", false}},
 		{"a password that is no bcrypt hash", func(in *compiler.Input) { in.IdentityProviders[0].Spec.Static.Users[0].PasswordHash = "secret" },
 			want{object(compiler.KindIdentityProvider, "mcpauth-system", "people"), "Accepted", v1alpha1.ReasonInvalid, "htpasswd -nbB alice", false}},
+		{"a password hash that takes too long to check", func(in *compiler.Input) {
+			in.IdentityProviders[0].Spec.Static.Users[0].PasswordHash = strings.Replace(bcryptHash, "$10$", "$20$", 1)
+		}, want{object(compiler.KindIdentityProvider, "mcpauth-system", "people"), "Accepted", v1alpha1.ReasonInvalid, "at most 16", false}},
 		{"a user's email that is no address", func(in *compiler.Input) { in.IdentityProviders[0].Spec.Static.Users[0].Email = "a@b@c" },
 			want{object(compiler.KindIdentityProvider, "mcpauth-system", "people"), "Accepted", v1alpha1.ReasonInvalid, "not an address", false}},
 		{"an upstream issuer with plain http", func(in *compiler.Input) {

@@ -13,6 +13,9 @@ import (
 	"github.com/mcpauth/mcpauth/oauth"
 )
 
+// maxBcryptCost bounds the work that a stranger's attempt to sign in can cause.
+const maxBcryptCost = 16
+
 func (c *compilation) identityProviders() {
 	for _, object := range byAge(c.in.IdentityProviders) {
 		id := identify(KindIdentityProvider, object)
@@ -43,8 +46,12 @@ func checkProvider(spec *v1alpha1.IdentityProviderSpec) []Problem {
 func checkStatic(spec *v1alpha1.StaticProvider) []Problem {
 	var problems []Problem
 	for _, user := range spec.Users {
-		if _, err := bcrypt.Cost([]byte(user.PasswordHash)); err != nil {
+		cost, err := bcrypt.Cost([]byte(user.PasswordHash))
+		switch {
+		case err != nil:
 			problems = append(problems, invalid("spec.static.users", "passwordHash of user %q is not a bcrypt hash; make one with: htpasswd -nbB %s PASSWORD", user.Username, user.Username))
+		case cost > maxBcryptCost:
+			problems = append(problems, invalid("spec.static.users", "passwordHash of user %q has cost %d, at which every attempt to sign in takes seconds; use at most %d", user.Username, cost, maxBcryptCost))
 		}
 		if address, err := mail.ParseAddress(user.Email); user.Email != "" && (err != nil || address.Address != user.Email) {
 			problems = append(problems, invalid("spec.static.users", "email %q of user %q is not an address", user.Email, user.Username))

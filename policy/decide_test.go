@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,6 +55,8 @@ func TestDecide(t *testing.T) {
 		{"any one of several held scopes does", nil, Operation{CallTool, "delete_task"}, "todo:read admin",
 			Decision{true, ReasonScope, oauth.NewScopeSet("admin")}},
 		{"another scope is needed: the narrowest is asked for", nil, Operation{CallTool, "delete_task"}, "todo:read",
+			Decision{false, ReasonInsufficient, oauth.NewScopeSet("todo:write")}},
+		{"the narrowest is asked for in whatever order the scopes are", func(p *Policy) { slices.Reverse(p.Scopes) }, Operation{CallTool, "delete_task"}, "",
 			Decision{false, ReasonInsufficient, oauth.NewScopeSet("todo:write")}},
 		{"a longer pattern is narrower", nil, Operation{CallTool, "list_tasks"}, "",
 			Decision{false, ReasonInsufficient, oauth.NewScopeSet("todo:read")}},

@@ -103,6 +103,7 @@ func Decode(data []byte) (*Policy, error) {
 // Prepare checks a policy that was made in Go and readies it for Decide. Decode
 // calls it.
 func (p *Policy) Prepare() error {
+	p.prepared, p.rules, p.constrained = false, nil, false
 	switch {
 	case p.Version != Version:
 		return fmt.Errorf("the policy has version %d; this sidecar reads version %d", p.Version, Version)
@@ -116,7 +117,6 @@ func (p *Policy) Prepare() error {
 		return fmt.Errorf("unmatchedOperations %q is neither Deny nor Allow", p.UnmatchedOperations)
 	}
 	var supported, defaults []string
-	p.prepared, p.rules, p.constrained = false, nil, false
 	for _, scope := range p.Scopes {
 		if err := oauth.ValidScope(scope.Name); err != nil {
 			return fmt.Errorf("scope %q: %w", scope.Name, err)

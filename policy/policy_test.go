@@ -74,7 +74,7 @@ func TestPoliciesThatWouldBeEnforcedInPartAreRefused(t *testing.T) {
 		"a word for unmatched":     replace(`"scopes"`, `"unmatchedOperations": "allow", "scopes"`),
 		"a scope without a name":   replace(`"name": "admin"`, `"name": ""`),
 		"a scope of two words":     replace(`"name": "admin"`, `"name": "todo:read admin"`),
-		"tools that are no list":   replace(`"tools": [
+		"tools that are no list": replace(`"tools": [
         "*"
       ]`, `"tools": "*"`),
 	} {

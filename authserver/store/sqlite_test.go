@@ -203,7 +203,7 @@ func TestADatabaseOfANewerVersionIsRefusedInWords(t *testing.T) {
 	must(t, open(t, path).Close())
 	db, err := sql.Open("sqlite", path)
 	must(t, err)
-	_, err = db.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)")
+	_, err = db.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)")
 	must(t, err)
 	must(t, db.Close())
 
@@ -221,7 +221,7 @@ func TestADatabaseOfANewerVersionIsRefusedInWords(t *testing.T) {
 func TestAFileThatIsNoDatabaseIsRefusedAndLeftAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	content := []byte(strings.Repeat("this is somebody's diary\n", 100))
-	must(t, os.WriteFile(path, content, 0o644))
+	must(t, os.WriteFile(path, content, 0o600))
 	if _, err := store.OpenSQLite(t.Context(), store.Config{Path: path}); err == nil {
 		t.Fatal("OpenSQLite opened it")
 	}

@@ -120,7 +120,9 @@ type Rotation struct {
 
 // Grants keeps codes and what they became.
 type Grants interface {
-	// CreateCode stores an unspent code.
+	// CreateCode stores an unspent code. It refuses one that could never end: a code
+	// without a hash or an expiry, a grant without an id or a MaxExpires, and a
+	// refreshable one without a Generation or an IdleExpires.
 	CreateCode(ctx context.Context, c Code) error
 	// Code returns a code, spent or not, until it is cleaned away: ErrNotFound for
 	// one that is unknown. An expired code is returned as long as it is kept, for
@@ -131,7 +133,8 @@ type Grants interface {
 	// unknown or, at now, expired code.
 	RedeemCode(ctx context.Context, hash credential.Hash, now time.Time) (Grant, error)
 	// Grant returns a living grant: ErrNotFound for one that is unknown or has
-	// ended, ErrRevoked for one that was revoked.
+	// ended, by its MaxExpires or, where it is refreshable, its IdleExpires;
+	// ErrRevoked for one that was revoked.
 	Grant(ctx context.Context, id string, now time.Time) (Grant, error)
 	// RotateRefresh advances the grant from the presented generation to the next
 	// and returns it so. Within the grace window the generation before the newest
@@ -145,7 +148,8 @@ type Grants interface {
 }
 
 // Store is everything that the authorization server keeps. It is safe for
-// concurrent use, also from several processes where the database is.
+// concurrent use, also from several processes where the database is. Times are
+// kept to the millisecond and come back in UTC; an empty list comes back nil.
 type Store interface {
 	Registrations
 	Grants

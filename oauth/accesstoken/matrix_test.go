@@ -184,6 +184,15 @@ func TestAVerifierThatNamesNobodyAcceptsNothing(t *testing.T) {
 	}
 }
 
+func TestAttack26_AKeyIDThatNobodyCouldPublishCostsNoLookUp(t *testing.T) {
+	for _, kid := range []string{"", strings.Repeat("k", maxKeyIDLength+1), strings.Repeat("k", 5000)} {
+		v, keys := newVerifier()
+		if _, err := v.Verify(t.Context(), valid(t, withHeader("kid", kid))); !errors.Is(err, ErrUnknownKey) || keys.lookups != 0 {
+			t.Errorf("a kid of %d bytes: got %v after %d look-ups", len(kid), err, keys.lookups)
+		}
+	}
+}
+
 func TestAKeyForAnotherAlgorithmVerifiesNothing(t *testing.T) {
 	v, keys := newVerifier()
 	keys.set.Keys[0].Algorithm = "PS256"

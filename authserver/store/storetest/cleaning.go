@@ -66,6 +66,8 @@ func cleaning(t *testing.T, s store.Store) {
 		emptied(t, s)
 		g := redeemed(t, s, nil)
 		wantErr(t, "RevokeGrant", s.RevokeGrant(t.Context(), g.ID, now), nil)
+		again := s.RevokeGrant(t.Context(), g.ID, now.Add(20*time.Hour)) // which does not begin the day again
+		wantErr(t, "RevokeGrant again", again, nil)
 		clean(t, s, now.Add(23*time.Hour), 1) // its code
 		_, err := s.Grant(t.Context(), g.ID, now)
 		wantErr(t, "Grant within the day", err, store.ErrRevoked)

@@ -125,9 +125,9 @@ func rotation(t *testing.T, s store.Store) {
 
 func rotationOfTheEnded(t *testing.T, s store.Store) {
 	for name, end := range map[string]func(store.Grant, *store.Rotation){
-		"idle for too long":       func(g store.Grant, r *store.Rotation) { r.Now = g.IdleExpires },
-		"past its absolute end":   func(g store.Grant, r *store.Rotation) { r.Now = g.MaxExpires },
-		"of an unknown grant":     func(_ store.Grant, r *store.Rotation) { r.GrantID = "unknown" },
+		"idle for too long":        func(g store.Grant, r *store.Rotation) { r.Now = g.IdleExpires },
+		"past its absolute end":    func(g store.Grant, r *store.Rotation) { r.Now = g.MaxExpires },
+		"of an unknown grant":      func(_ store.Grant, r *store.Rotation) { r.GrantID = "unknown" },
 		"of a grant without an id": func(_ store.Grant, r *store.Rotation) { r.GrantID = "" },
 	} {
 		t.Run("a refresh token "+name+" is not found and advances nothing", func(t *testing.T) {
@@ -156,6 +156,12 @@ func rotationOfTheEnded(t *testing.T, s store.Store) {
 			_, err := s.RotateRefresh(t.Context(), rotationOf(g, generation))
 			wantErr(t, "RotateRefresh", err, store.ErrNotFound)
 		}
+		wantGrant(t, s, g)
+	})
+	t.Run("nor does one that has a generation and an idle expiry for whatever reason", func(t *testing.T) {
+		g := redeemed(t, s, func(c *store.Code) { c.Grant.Refreshable = false })
+		_, err := s.RotateRefresh(t.Context(), rotationOf(g, 1))
+		wantErr(t, "RotateRefresh", err, store.ErrNotFound)
 		wantGrant(t, s, g)
 	})
 }
