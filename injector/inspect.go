@@ -37,7 +37,7 @@ func (f flaw) curedBy(fix string) flaw {
 func inspect(pod *corev1.Pod, cfg Config) []flaw {
 	sidecar := findSidecar(pod)
 	if sidecar == nil {
-		return []flaw{notInjected("no init container is the sidecar")}
+		return []flaw{notInjected("it passes for injected, but no init container is named %q", ContainerName)}
 	}
 	var flaws []flaw
 	name := portName(sidecar)
