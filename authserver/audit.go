@@ -23,7 +23,7 @@ func (s *Server) record(r *http.Request, e audit.Event) {
 	if addr := s.remoteAddr(r); addr.IsValid() {
 		e.RemoteAddr = addr.String()
 	}
-	s.Audit.Write(r.Context(), e)
+	s.opts.Audit.Write(r.Context(), e)
 }
 
 func (s *Server) auditSignIn(r *request, g *stage, decision audit.Decision, reason string, user store.User) {

@@ -58,7 +58,7 @@ func authorizationParameters(w http.ResponseWriter, r *request) (url.Values, err
 func (s *Server) begin(w http.ResponseWriter, r *request, a *authorization) {
 	j := journey{
 		Browser:  rememberBrowser(w, r),
-		Expires:  s.Now().Add(journeyLifetime),
+		Expires:  s.opts.Now().Add(journeyLifetime),
 		Issuer:   a.issuer.resourceID(),
 		ClientID: a.client.ID, RedirectURI: a.redirectURI, RedirectURISent: a.params.Get("redirect_uri") != "",
 		State: a.params.Get("state"), Challenge: a.params.Get("code_challenge"),
@@ -145,7 +145,7 @@ func (s *Server) failPage(w http.ResponseWriter, r *request, err error) {
 	}
 	status := http.StatusBadRequest
 	if errors.Is(err, errJourney) {
-		s.Logger.InfoContext(r.Context(), "a sign-in was not continued", "reason", err)
+		s.opts.Logger.InfoContext(r.Context(), "a sign-in was not continued", "reason", err)
 		failure.Title = "This sign-in has expired"
 		failure.Message = "It took too long, or it was started in another browser or window."
 		failure.Advice = "Go back to the app and start signing in again."

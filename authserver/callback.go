@@ -30,7 +30,7 @@ func (s *Server) sendUpstream(w http.ResponseWriter, r *request, g *stage) {
 	}
 	upstream, login, err := p.redirect.Begin(r.Context(), g.issuer.url(callbackPath+p.Name))
 	if err != nil {
-		s.Logger.WarnContext(r.Context(), "an identity provider could not be asked", "provider", p.Name, "error", err)
+		s.opts.Logger.WarnContext(r.Context(), "an identity provider could not be asked", "provider", p.Name, "error", err)
 		s.redirectError(w, r, g.destination(), oauth.Errorf(oauth.TemporarilyUnavailable, "the identity provider cannot be reached; try again in a moment"))
 		return
 	}
@@ -72,7 +72,7 @@ func (s *Server) callback(w http.ResponseWriter, r *request) {
 		if errors.Is(err, identity.ErrNotAdmitted) {
 			reason = reasonNotAdmitted
 		}
-		s.Logger.InfoContext(r.Context(), "an upstream sign-in was refused", "provider", p.Name, "error", err)
+		s.opts.Logger.InfoContext(r.Context(), "an upstream sign-in was refused", "provider", p.Name, "error", err)
 		s.auditSignIn(r, g, audit.Denied, reason, store.User{})
 		s.redirectError(w, r, g.destination(), oauth.Errorf(oauth.AccessDenied, "%s", upstreamRefusal(err)))
 		return

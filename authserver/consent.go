@@ -76,7 +76,7 @@ func (s *Server) finish(w http.ResponseWriter, r *request, g *stage, user store.
 		return
 	}
 	code := "mcpcode_" + credential.Random(32)
-	if err := s.Store.CreateCode(r.Context(), s.newCode(g, user, scope, code)); err != nil {
+	if err := s.opts.Store.CreateCode(r.Context(), s.newCode(g, user, scope, code)); err != nil {
 		s.redirectError(w, r, g.destination(), err)
 		return
 	}
@@ -84,7 +84,7 @@ func (s *Server) finish(w http.ResponseWriter, r *request, g *stage, user store.
 }
 
 func (s *Server) newCode(g *stage, user store.User, scope oauth.ScopeSet, code string) store.Code {
-	now := s.Now()
+	now := s.opts.Now()
 	grant := store.Grant{
 		ID: credential.Random(16), ClientID: g.ClientID, User: user,
 		Resource: g.resource.ID, Issuer: g.issuer.String(), Scope: scope, Created: now,

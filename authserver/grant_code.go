@@ -25,7 +25,7 @@ func (g codeGrant) prove(ctx context.Context, t *tokenRequest) (proof, error) {
 	if raw == "" {
 		return proof{}, oauth.Errorf(oauth.InvalidRequest, "code is missing")
 	}
-	code, err := g.Store.Code(ctx, credential.HashOf(raw))
+	code, err := g.opts.Store.Code(ctx, credential.HashOf(raw))
 	if errors.Is(err, store.ErrNotFound) {
 		return proof{}, errCode()
 	}
@@ -74,7 +74,7 @@ func matchCode(code store.Code, t *tokenRequest) error {
 // everything that proves its owner, means that somebody else had it first or has
 // it now: what it became ends (OAuth 2.1 §4.1.3).
 func (g codeGrant) spend(ctx context.Context, t *tokenRequest) (store.Grant, error) {
-	granted, err := g.Store.RedeemCode(ctx, credential.HashOf(t.form.Get("code")), t.now)
+	granted, err := g.opts.Store.RedeemCode(ctx, credential.HashOf(t.form.Get("code")), t.now)
 	switch {
 	case errors.Is(err, store.ErrSpent):
 		return store.Grant{}, g.revokeReused(ctx, t, errCode().WithCause(err))
@@ -88,7 +88,7 @@ func (g codeGrant) spend(ctx context.Context, t *tokenRequest) (store.Grant, err
 
 // revokeReused ends the grant whose credential came back and returns the answer.
 func (s *Server) revokeReused(ctx context.Context, t *tokenRequest, answer *oauth.Error) error {
-	if err := s.Store.RevokeGrant(ctx, t.proved.GrantID, t.now); err != nil {
+	if err := s.opts.Store.RevokeGrant(ctx, t.proved.GrantID, t.now); err != nil {
 		return fmt.Errorf("revoke a grant whose credential was reused: %w", err)
 	}
 	s.record(t.Request, audit.Event{

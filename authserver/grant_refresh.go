@@ -27,11 +27,11 @@ func (g refreshGrant) prove(ctx context.Context, t *tokenRequest) (proof, error)
 	if raw == "" {
 		return proof{}, oauth.Errorf(oauth.InvalidRequest, "refresh_token is missing")
 	}
-	token, ok := readRefreshToken(g.Keys(), raw, t.client.ID)
+	token, ok := readRefreshToken(g.opts.Keys(), raw, t.client.ID)
 	if !ok {
 		return proof{}, errRefreshToken()
 	}
-	granted, err := g.Store.Grant(ctx, token.grantID, t.now)
+	granted, err := g.opts.Store.Grant(ctx, token.grantID, t.now)
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrRevoked) {
 		return proof{}, errRefreshToken().WithCause(err)
 	}
@@ -54,8 +54,8 @@ func (g refreshGrant) prove(ctx context.Context, t *tokenRequest) (proof, error)
 // spend rotates. A token from before the grace window is in two hands, and
 // nobody can tell which is the thief's: the family ends (OAuth 2.1 §4.3.1).
 func (g refreshGrant) spend(ctx context.Context, t *tokenRequest) (store.Grant, error) {
-	token, _ := readRefreshToken(g.Keys(), t.form.Get("refresh_token"), t.client.ID)
-	rotated, err := g.Store.RotateRefresh(ctx, store.Rotation{
+	token, _ := readRefreshToken(g.opts.Keys(), t.form.Get("refresh_token"), t.client.ID)
+	rotated, err := g.opts.Store.RotateRefresh(ctx, store.Rotation{
 		GrantID: token.grantID, Generation: token.generation, Now: t.now,
 		Grace: refreshGrace, IdleExpires: t.now.Add(t.resource.RefreshTokenIdle),
 	})

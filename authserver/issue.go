@@ -20,7 +20,7 @@ type tokenResponse struct {
 
 // sign makes the tokens of a request that has passed every phase.
 func (s *Server) sign(t *tokenRequest, granted store.Grant) (*tokenResponse, error) {
-	ring := s.Keys()
+	ring := s.opts.Keys()
 	claims := &accesstoken.Claims{
 		Issuer: t.issuer.String(), Subject: t.proved.Subject, Audience: t.resource.Audience(),
 		ClientID: t.client.ID, Scope: t.scope,

@@ -72,7 +72,7 @@ func (s *Server) seal(step string, j journey) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encode a journey: %w", err)
 	}
-	sealed, err := s.Keys().Seal(step, plain)
+	sealed, err := s.opts.Keys().Seal(step, plain)
 	if err != nil {
 		return "", fmt.Errorf("seal a journey: %w", err)
 	}
@@ -82,7 +82,7 @@ func (s *Server) seal(step string, j journey) (string, error) {
 // resume opens the "request" parameter at a step and looks everything up again,
 // since the catalog may have changed. It fails with errJourney.
 func (s *Server) resume(r *request, step, sealed string) (*stage, error) {
-	plain, err := s.Keys().Open(step, sealed)
+	plain, err := s.opts.Keys().Open(step, sealed)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errJourney, err)
 	}
@@ -90,7 +90,7 @@ func (s *Server) resume(r *request, step, sealed string) (*stage, error) {
 	if err := json.Unmarshal(plain, &g.journey); err != nil {
 		return nil, fmt.Errorf("%w: the sealed text is of another version", errJourney)
 	}
-	if !s.Now().Before(g.Expires) {
+	if !s.opts.Now().Before(g.Expires) {
 		return nil, fmt.Errorf("%w: it took too long", errJourney)
 	}
 	if subtle.ConstantTimeCompare([]byte(g.Browser), []byte(browserOf(r))) != 1 {

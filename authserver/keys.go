@@ -12,7 +12,7 @@ const keysMaxAge = "300"
 
 // keys publishes the public half of every key in the ring (RFC 7517).
 func (s *Server) keys(w http.ResponseWriter, r *request) {
-	document, err := json.Marshal(s.Keys().JWKS())
+	document, err := json.Marshal(s.opts.Keys().JWKS())
 	if err != nil {
 		s.writeError(w, r.Request, fmt.Errorf("encode the key set: %w", err))
 		return

@@ -50,7 +50,7 @@ func readRefreshToken(ring *keyring.Ring, raw, clientID string) (refreshToken, b
 		return refreshToken{}, false
 	}
 	generation, err := strconv.ParseInt(parts[1], 10, 64)
-	if err != nil {
+	if err != nil || strconv.FormatInt(generation, 10) != parts[1] {
 		return refreshToken{}, false
 	}
 	t := refreshToken{grantID: parts[0], generation: generation}

@@ -33,7 +33,7 @@ type registrationResponse struct {
 func (s *Server) register(w http.ResponseWriter, r *request) {
 	registration, secret, err := s.newRegistration(w, r)
 	if err == nil {
-		err = s.Store.CreateRegistration(r.Context(), registration)
+		err = s.opts.Store.CreateRegistration(r.Context(), registration)
 	}
 	if err != nil {
 		s.writeError(w, r.Request, err)
@@ -53,7 +53,7 @@ func (s *Server) newRegistration(w http.ResponseWriter, r *request) (store.Regis
 	if !policy.Dynamic {
 		return store.Registration{}, "", oauth.Errorf(oauth.AccessDenied, "this server registers no clients by itself; ask its operators for an OAuthClient")
 	}
-	if !s.limits.registrations.allow(s.limitKey(r.Request), s.Now()) || !s.limits.allRegistrations.allow("", s.Now()) {
+	if !s.limits.registrations.allow(s.limitKey(r.Request), s.opts.Now()) || !s.limits.allRegistrations.allow("", s.opts.Now()) {
 		w.Header().Set("Retry-After", "60")
 		return store.Registration{}, "", oauth.Errorf(oauth.TemporarilyUnavailable, "too many registrations; try again in a minute").
 			WithStatus(http.StatusTooManyRequests)
@@ -68,7 +68,7 @@ func (s *Server) newRegistration(w http.ResponseWriter, r *request) (store.Regis
 	}
 	registration.ClientID = "mcpc_" + credential.Random(16)
 	registration.Resource = r.issuer.resourceID()
-	registration.Created = s.Now()
+	registration.Created = s.opts.Now()
 	if registration.AuthMethod == oauth.AuthMethodNone {
 		return registration, "", nil
 	}

@@ -45,7 +45,7 @@ func (s *Server) revokeToken(r *request, cl *client.Client, token string) error 
 	if token == "" {
 		return oauth.Errorf(oauth.InvalidRequest, "token is missing")
 	}
-	ring := s.Keys()
+	ring := s.opts.Keys()
 	grantID := ""
 	if refresh, ok := readRefreshToken(ring, token, cl.ID); ok {
 		grantID = refresh.grantID
@@ -55,7 +55,7 @@ func (s *Server) revokeToken(r *request, cl *client.Client, token string) error 
 	if grantID == "" {
 		return nil
 	}
-	if err := s.Store.RevokeGrant(r.Context(), grantID, s.Now()); err != nil {
+	if err := s.opts.Store.RevokeGrant(r.Context(), grantID, s.opts.Now()); err != nil {
 		return fmt.Errorf("revoke a grant: %w", err)
 	}
 	s.record(r.Request, audit.Event{
@@ -74,7 +74,7 @@ func (i issuer) ownToken(ctx context.Context, ring *keyring.Ring, token string, 
 		}
 		verifier := accesstoken.Verifier{
 			Issuers:   []string{i.Issuer(), oauth.ResourceIssuer(i.Issuer(), resource.ID)},
-			Audiences: resource.Audience(), Keys: ringKeys{ring}, Now: s.Now,
+			Audiences: resource.Audience(), Keys: ringKeys{ring}, Now: s.opts.Now,
 		}
 		claims, err := verifier.Verify(ctx, token)
 		if err == nil {

@@ -62,9 +62,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v, err := s.view()
-	if err != nil || v == nil || s.Keys() == nil {
+	if err != nil || v == nil || s.opts.Keys() == nil {
 		if err != nil {
-			s.Logger.ErrorContext(r.Context(), "the catalog cannot be served", "error", err)
+			s.opts.Logger.ErrorContext(r.Context(), "the catalog cannot be served", "error", err)
 		}
 		h.Set("Retry-After", "5")
 		s.writeError(w, r, oauth.Errorf(oauth.TemporarilyUnavailable, "the authorization server is starting; try again in a moment"))
@@ -151,6 +151,6 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 	if p == http.ErrAbortHandler {
 		panic(p)
 	}
-	s.Logger.ErrorContext(r.Context(), "a handler panicked", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	s.opts.Logger.ErrorContext(r.Context(), "a handler panicked", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 	s.writeError(w, r, oauth.Errorf(oauth.ServerError, "the server failed; this is not your fault"))
 }

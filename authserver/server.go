@@ -52,7 +52,7 @@ type Options struct {
 
 // Server is the authorization server. It is safe for concurrent use.
 type Server struct {
-	Options
+	opts Options
 
 	pages     *page.Renderer
 	endpoints map[string]endpoint
@@ -84,7 +84,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("authserver: %w", err)
 	}
-	s := &Server{Options: o, pages: pages, limits: newLimits()}
+	s := &Server{opts: o, pages: pages, limits: newLimits()}
 	s.endpoints = s.routes()
 	return s, nil
 }
@@ -95,14 +95,14 @@ const pingTimeout = 2 * time.Second
 // Ready says why the server cannot serve, or nil.
 func (s *Server) Ready() error {
 	switch {
-	case s.Catalog() == nil:
+	case s.opts.Catalog() == nil:
 		return errors.New("there is no catalog yet")
-	case s.Keys() == nil:
+	case s.opts.Keys() == nil:
 		return errors.New("there is no key ring yet")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
 	defer cancel()
-	if err := s.Store.Ping(ctx); err != nil {
+	if err := s.opts.Store.Ping(ctx); err != nil {
 		return fmt.Errorf("the store does not answer: %w", err)
 	}
 	return nil
@@ -129,10 +129,10 @@ func (s *Server) Run(ctx context.Context) error {
 
 func (s *Server) clean(ctx context.Context) {
 	for ctx.Err() == nil {
-		n, err := s.Store.DeleteExpired(ctx, s.Now(), cleaningBatch)
+		n, err := s.opts.Store.DeleteExpired(ctx, s.opts.Now(), cleaningBatch)
 		if err != nil {
 			if ctx.Err() == nil {
-				s.Logger.ErrorContext(ctx, "cleaning the store failed; trying again later", "error", err)
+				s.opts.Logger.ErrorContext(ctx, "cleaning the store failed; trying again later", "error", err)
 			}
 			return
 		}

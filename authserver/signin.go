@@ -21,6 +21,9 @@ const (
 	reasonUpstream    = "upstream_failed"
 )
 
+// wrongPassword tells nothing about which of the two it was.
+const wrongPassword = "The username or the password is wrong."
+
 // maxUsernameLength bounds what is looked up and counted, in bytes.
 const maxUsernameLength = 256
 
@@ -113,10 +116,10 @@ type refusal struct {
 // limits of a user name; the bound on an address counts every attempt.
 func (s *Server) checkPassword(r *request, g *stage, p provider, form url.Values) (store.User, *refusal) {
 	username := strings.TrimSpace(form.Get("username"))
-	address, now := s.limitKey(r.Request), s.Now()
+	address, now := s.limitKey(r.Request), s.opts.Now()
 	key := p.Name + "\n" + strings.ToLower(username) + "\n" + address
 	if len(username) > maxUsernameLength {
-		return store.User{}, &refusal{reasonCredentials, sentence(identity.ErrCredentials.Error()), http.StatusUnprocessableEntity}
+		return store.User{}, &refusal{reasonCredentials, wrongPassword, http.StatusUnprocessableEntity}
 	}
 	if !s.limits.signInAddresses.allow(address, now) || !s.limits.signIns.allow(key, now) {
 		s.auditSignIn(r, g, audit.Denied, reasonLimited, store.User{})
@@ -139,9 +142,9 @@ func (s *Server) checkPassword(r *request, g *stage, p provider, form url.Values
 
 func (s *Server) passwordRefusal(r *request, err error) *refusal {
 	if errors.Is(err, identity.ErrCredentials) {
-		return &refusal{reasonCredentials, sentence(identity.ErrCredentials.Error()), http.StatusUnprocessableEntity}
+		return &refusal{reasonCredentials, wrongPassword, http.StatusUnprocessableEntity}
 	}
-	s.Logger.ErrorContext(r.Context(), "a password could not be checked", "error", err)
+	s.opts.Logger.ErrorContext(r.Context(), "a password could not be checked", "error", err)
 	return &refusal{reasonUpstream, "Your password could not be checked. Try again in a moment.", http.StatusServiceUnavailable}
 }
 

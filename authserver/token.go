@@ -77,7 +77,7 @@ func (s *Server) grants() map[string]grant {
 //  7. the credential is spent, by one conditional statement
 //  8. the token is signed
 func (s *Server) token(w http.ResponseWriter, r *request) {
-	t := &tokenRequest{request: r, now: s.Now()}
+	t := &tokenRequest{request: r, now: s.opts.Now()}
 	response, err := s.issue(w, t)
 	if err != nil {
 		s.auditRefused(t, err)

@@ -38,7 +38,7 @@ type provider struct {
 
 // view returns the view of the current catalog, nil while there is none.
 func (s *Server) view() (*view, error) {
-	current := s.Catalog()
+	current := s.opts.Catalog()
 	if current == nil {
 		return nil, nil
 	}
@@ -68,7 +68,7 @@ func (s *Server) newView(c *catalog.Catalog, old *view) (*view, error) {
 		Catalog:   c,
 		base:      strings.TrimSuffix(c.Issuer(), "/"),
 		path:      strings.TrimSuffix(u.Path, "/"),
-		clients:   client.Resolver{Catalog: c, Registrations: s.Store, Secrets: s.Secrets},
+		clients:   client.Resolver{Catalog: c, Registrations: s.opts.Store, Secrets: s.opts.Secrets},
 		providers: make(map[string]provider, len(c.Providers())),
 	}
 	for _, p := range c.Providers() {
@@ -88,12 +88,12 @@ func (s *Server) newProvider(p *catalog.IdentityProvider, old *view) provider {
 	made := provider{IdentityProvider: p}
 	if p.Static != nil {
 		static := identity.NewStatic(p.Name, p.Static)
-		static.Now = s.Now
+		static.Now = s.opts.Now
 		made.password = static
 	} else if p.OIDC != nil {
-		secret := func(ctx context.Context) (string, error) { return s.Secrets.ProviderSecret(ctx, p.OIDC) }
-		upstream := identity.NewOIDC(p.Name, p.OIDC, secret, s.HTTPClient)
-		upstream.Now = s.Now
+		secret := func(ctx context.Context) (string, error) { return s.opts.Secrets.ProviderSecret(ctx, p.OIDC) }
+		upstream := identity.NewOIDC(p.Name, p.OIDC, secret, s.opts.HTTPClient)
+		upstream.Now = s.opts.Now
 		made.redirect = upstream
 	}
 	return made

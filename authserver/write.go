@@ -19,7 +19,7 @@ type errorBody struct {
 func (s *Server) writeJSON(w http.ResponseWriter, r *http.Request, status int, body any) {
 	data, err := json.Marshal(body)
 	if err != nil {
-		s.Logger.ErrorContext(r.Context(), "an answer could not be encoded", "error", err)
+		s.opts.Logger.ErrorContext(r.Context(), "an answer could not be encoded", "error", err)
 		status, data = http.StatusInternalServerError, []byte(`{"error":"server_error"}`)
 	}
 	h := w.Header()
@@ -52,12 +52,12 @@ func (s *Server) oauthError(ctx context.Context, err error) *oauth.Error {
 	var e *oauth.Error
 	if !errors.As(err, &e) {
 		if ctx.Err() == nil {
-			s.Logger.ErrorContext(ctx, "a request failed", "error", err)
+			s.opts.Logger.ErrorContext(ctx, "a request failed", "error", err)
 		}
 		return oauth.Errorf(oauth.ServerError, "the server failed; try again in a moment")
 	}
 	if cause := e.Unwrap(); cause != nil {
-		s.Logger.DebugContext(ctx, "a request was refused", "code", e.Code, "cause", cause)
+		s.opts.Logger.DebugContext(ctx, "a request was refused", "code", e.Code, "cause", cause)
 	}
 	return e
 }

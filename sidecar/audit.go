@@ -39,17 +39,17 @@ const (
 // was refused before they were read. A stream is noted when it ends. Arguments
 // and results are nobody's business here.
 func (x *exchange) audit() {
-	if x.unaudited {
+	if x.site == nil || x.unaudited {
 		return
 	}
 	event := x.event()
 	if len(x.decisions) == 0 {
 		event.Type = eventType(x.r.Method, "")
-		x.Audit.Write(x.r.Context(), event)
+		x.options.Audit.Write(x.r.Context(), event)
 		return
 	}
 	for i, decision := range x.decisions {
-		x.Audit.Write(x.r.Context(), x.ofMessage(event, &x.body.Messages[i], decision))
+		x.options.Audit.Write(x.r.Context(), x.ofMessage(event, &x.body.Messages[i], decision))
 	}
 }
 
@@ -60,7 +60,7 @@ func (x *exchange) event() audit.Event {
 		Reason:   string(x.reason),
 		Resource: x.site.policy.Resource,
 		Status:   x.status,
-		Duration: x.Now().Sub(x.started),
+		Duration: x.options.Now().Sub(x.started),
 	}
 	if x.refused() {
 		e.Decision = audit.Denied

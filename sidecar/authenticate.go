@@ -3,6 +3,7 @@ package sidecar
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/mcpauth/mcpauth/oauth"
@@ -21,7 +22,7 @@ func (x *exchange) authenticate() *answer {
 		return x.challenge(oauth.Challenge{}, reasonNoToken)
 	case err != nil:
 		return badRequest(err.Error())
-	case queryRepeats(x.r.URL.RawQuery, token):
+	case queryRepeats(x.r.URL, token):
 		return badRequest("the token was sent in more than one way; send it in the Authorization header alone")
 	}
 	claims, err := x.site.verifier.Verify(x.r.Context(), token)
@@ -32,7 +33,7 @@ func (x *exchange) authenticate() *answer {
 	case errors.Is(err, accesstoken.ErrKeysUnavailable):
 		return unavailable("the authorization server's keys are not known at the moment")
 	case err != nil:
-		x.Logger.Debug("refused a token", "error", err)
+		x.options.Logger.Debug("refused a token", "error", err)
 		return x.challenge(oauth.Challenge{Error: oauth.InvalidToken, Description: describe(err)}, reasonInvalidToken)
 	}
 	x.token, x.claims = token, claims
@@ -70,11 +71,11 @@ func notTokenCharacter(r rune) bool {
 
 // queryRepeats reports whether the query holds a token too: under its reserved
 // name, or ours under any. It would end up in the upstream's logs.
-func queryRepeats(query, token string) bool {
-	if query == "" {
+func queryRepeats(u *url.URL, token string) bool {
+	if u.RawQuery == "" {
 		return false
 	}
-	return strings.Contains(query, "access_token=") || strings.Contains(query, token)
+	return u.Query().Has("access_token") || strings.Contains(u.RawQuery, token)
 }
 
 // presentable reports whether a claim means upstream, in a header, what it means
@@ -111,7 +112,7 @@ func describe(err error) string {
 // what to ask for: enough for basic use.
 func (x *exchange) challenge(c oauth.Challenge, why reason) *answer {
 	c.Scope, c.ResourceMetadata = x.site.basic, x.site.metadataURL
-	told := problem{oauth.InvalidToken, c.Description}
+	told := problem{c.Error, c.Description}
 	if c.Error == "" {
 		told.Description = "this server needs an access token"
 	}

@@ -47,7 +47,7 @@ type answer struct {
 
 // problem is the JSON body of an answer about OAuth (RFC 6749 §5.2).
 type problem struct {
-	Error       oauth.ErrorCode `json:"error"`
+	Error       oauth.ErrorCode `json:"error,omitempty"`
 	Description string          `json:"error_description,omitempty"`
 }
 
@@ -82,7 +82,7 @@ func (x *exchange) reply(a *answer) {
 	}
 	body, err := json.Marshal(a.body)
 	if err != nil {
-		x.Logger.Error("could not encode an answer", "error", err)
+		x.options.Logger.Error("could not encode an answer", "error", err)
 		x.w.WriteHeader(http.StatusInternalServerError)
 		return
 	}

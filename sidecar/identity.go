@@ -44,8 +44,9 @@ func (x *exchange) identify(header http.Header) {
 
 // forged reports the headers of a client that would let it speak for the sidecar:
 // the credentials that end here, our own names, the addresses that only a trusted
-// proxy may name, and those by which frameworks replace the path or the method
-// that was authorised. Names with other characters than letters, digits and
+// proxy may name, those by which frameworks replace the path or the method that
+// was authorised, and those that would turn the connection into one whose messages
+// nobody reads. Names with other characters than letters, digits and
 // hyphens go as well, since CGI-like servers read X_Mcp_Auth_Subject as ours.
 func forged(name string) bool {
 	if !plainHeader(name) {
@@ -56,7 +57,7 @@ func forged(name string) bool {
 	case "authorization", "proxy-authorization", "forwarded", "x-real-ip", "true-client-ip",
 		"x-original-url", "x-rewrite-url", "x-original-host",
 		"x-http-method", "x-http-method-override", "x-method-override",
-		"expect", "upgrade", "http2-settings":
+		"expect", "connection", "upgrade", "http2-settings":
 		return true
 	}
 	return strings.HasPrefix(name, "x-mcp-auth-") || strings.HasPrefix(name, "x-forwarded-")

@@ -16,9 +16,12 @@ import (
 const bodyTimeout = 30 * time.Second
 
 // readMessages reads the body of a POST, as whose author the token's holder is
-// then judged. The bodies of other methods mean nothing and go nowhere.
+// then judged. Other methods have no body that anybody could judge.
 func (x *exchange) readMessages() *answer {
 	if x.r.Method != http.MethodPost {
+		if x.r.ContentLength != 0 {
+			return malformed(http.StatusBadRequest, jsonrpc.InvalidRequest, "only POST carries a body")
+		}
 		return nil
 	}
 	if a := checkEncoding(x.r.Header); a != nil {
@@ -28,7 +31,7 @@ func (x *exchange) readMessages() *answer {
 	// cut the stream that answers. Recorders in tests have none.
 	connection := http.NewResponseController(x.w)
 	_ = connection.SetReadDeadline(time.Now().Add(bodyTimeout))
-	body, err := jsonrpc.Read(x.r.Body, x.r.ContentLength, x.MaxBody)
+	body, err := jsonrpc.Read(x.r.Body, x.r.ContentLength, x.options.MaxBody)
 	_ = connection.SetReadDeadline(time.Time{})
 
 	refused := (*jsonrpc.Error)(nil)
@@ -41,7 +44,7 @@ func (x *exchange) readMessages() *answer {
 	case errors.As(err, &refused):
 		return &answer{status: http.StatusBadRequest, reason: reasonMalformed, body: refused}
 	default:
-		x.Logger.Debug("could not read a body", "error", err)
+		x.options.Logger.Debug("could not read a body", "error", err)
 		return malformed(http.StatusBadRequest, jsonrpc.ParseError, "the body could not be read to its end")
 	}
 }

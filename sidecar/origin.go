@@ -22,7 +22,7 @@ func (x *exchange) checkOrigin() *answer {
 	if len(origins) == 0 {
 		return nil
 	}
-	if len(origins) > 1 || !x.site.allows(origins[0]) {
+	if !x.site.allows(origins) {
 		a := malformed(http.StatusForbidden, jsonrpc.InvalidRequest, "pages of this origin may not call this server")
 		a.reason = reasonOrigin
 		return a
@@ -38,8 +38,10 @@ func (x *exchange) checkOrigin() *answer {
 	}}
 }
 
-func (s *site) allows(origin string) bool {
-	return slices.Contains(s.origins, anyOrigin) || slices.Contains(s.origins, origin)
+// allows reports whether the Origin headers of a request name one origin that may
+// call.
+func (s *site) allows(origins []string) bool {
+	return len(origins) == 1 && (slices.Contains(s.origins, anyOrigin) || slices.Contains(s.origins, origins[0]))
 }
 
 // allowedHeaders names what MCP clients send. Headers of the mcp- family are
@@ -60,11 +62,11 @@ func allowedHeaders(asked http.Header) []string {
 // allowOrigin lets the page read the response. The routes that answer everybody
 // overwrite it.
 func (x *exchange) allowOrigin(header http.Header) {
-	origin := x.r.Header.Get("Origin")
-	if x.site == nil || origin == "" || !x.site.allows(origin) {
+	origins := x.r.Header.Values("Origin")
+	if x.site == nil || !x.site.allows(origins) {
 		return
 	}
-	header.Set("Access-Control-Allow-Origin", origin)
+	header.Set("Access-Control-Allow-Origin", origins[0])
 	header.Add("Vary", "Origin")
 	header.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Mcp-Session-Id, Mcp-Protocol-Version")
 }

@@ -3,6 +3,7 @@ package sidecar
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -21,6 +22,10 @@ const statusClientClosed = 499
 
 // methodListen opens the event stream of MCP 2026-07-28.
 const methodListen = "subscriptions/listen"
+
+// errUpgrade refuses a response that nobody asked for: what went over a connection
+// of another protocol would pass by the policy.
+var errUpgrade = errors.New("the MCP server switched protocols")
 
 // NewTransport makes the transport to an MCP server on loopback. It compresses
 // nothing and waits for a response as long as it takes. An idle connection is
@@ -48,12 +53,12 @@ func (x *exchange) forward() {
 	}
 	proxy := httputil.ReverseProxy{
 		Rewrite:        x.rewrite,
-		Transport:      x.Transport,
+		Transport:      x.options.Transport,
 		FlushInterval:  -1, // every event at once
 		ModifyResponse: x.received,
 		ErrorHandler:   x.failed,
 		BufferPool:     x.buffers,
-		ErrorLog:       slog.NewLogLogger(x.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:       slog.NewLogLogger(x.options.Logger.Handler(), slog.LevelDebug),
 	}
 	proxy.ServeHTTP(x.w, r)
 }
@@ -87,6 +92,9 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 // received sees the head of the MCP server's response. What it says about CORS is
 // not its to say: the policy names the origins.
 func (x *exchange) received(res *http.Response) error {
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		return errUpgrade
+	}
 	x.status = res.StatusCode
 	for name := range res.Header {
 		if strings.HasPrefix(name, "Access-Control-") {
@@ -107,7 +115,7 @@ func (x *exchange) failed(_ http.ResponseWriter, _ *http.Request, err error) {
 		x.reply(unavailable("the server is stopping"))
 		return
 	}
-	x.Logger.Warn("the MCP server does not answer", "upstream", x.site.upstream.Host, "error", err)
+	x.options.Logger.Warn("the MCP server does not answer", "upstream", x.site.upstream.Host, "error", err)
 	told := &jsonrpc.Error{Code: jsonrpc.InternalError, Message: "the MCP server does not answer"}
 	if x.body != nil && !x.body.Batch {
 		told.ID = x.body.Messages[0].ID

@@ -39,9 +39,10 @@ type Options struct {
 
 // Sidecar is the proxy as an http.Handler. It is safe for concurrent use.
 type Sidecar struct {
-	Options
+	options Options
 
-	site       atomic.Pointer[site]
+	// derived is what follows from the policy that was last seen.
+	derived    atomic.Pointer[site]
 	buffers    buffers
 	streams    context.Context
 	endStreams context.CancelFunc
@@ -61,14 +62,14 @@ func New(o Options) *Sidecar {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Sidecar{Options: o, buffers: buffers{pool: &sync.Pool{}}}
+	s := &Sidecar{options: o, buffers: buffers{pool: &sync.Pool{}}}
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	return s
 }
 
 // ServeHTTP takes a request through the steps, until one of them answers it.
 func (s *Sidecar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{Sidecar: s, w: w, r: r, started: s.Now()}
+	x := &exchange{Sidecar: s, w: w, r: r, started: s.options.Now()}
 	defer x.audit()
 	for _, step := range [...]func(*exchange) *answer{
 		(*exchange).enter,          // site.go

@@ -98,20 +98,18 @@ func orRoot(path string) string {
 // enter gives the exchange the policy that it will be judged by to its end,
 // whatever is loaded meanwhile.
 func (x *exchange) enter() *answer {
-	p := x.Policy()
+	p := x.options.Policy()
 	if p == nil {
-		x.unaudited = true
 		return unavailable("no policy is loaded yet")
 	}
-	current := x.Sidecar.site.Load()
+	current := x.derived.Load()
 	if current == nil || current.policy != p {
-		made, err := newSite(p, x.Keys, x.Now)
+		made, err := newSite(p, x.options.Keys, x.options.Now)
 		if err != nil {
-			x.unaudited = true
-			x.Logger.Error("the policy cannot be served", "server", p.Server, "error", err)
+			x.options.Logger.Error("the policy cannot be served", "server", p.Server, "error", err)
 			return unavailable("the policy cannot be served")
 		}
-		x.Sidecar.site.Store(made)
+		x.derived.Store(made)
 		current = made
 	}
 	x.site = current

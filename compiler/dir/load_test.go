@@ -58,7 +58,7 @@ func TestDefaultsOfTheSchemaAreFilledIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	spec := manifests.Input.MCPServers[0].Spec
-	if spec.AccessTokenLifetime == nil || spec.AccessTokenLifetime.Duration.Minutes() != 15 || spec.UnmatchedOperations != "Deny" {
+	if spec.AccessTokenLifetime == nil || spec.AccessTokenLifetime.Minutes() != 15 || spec.UnmatchedOperations != "Deny" {
 		t.Errorf("spec is %+v", spec)
 	}
 }

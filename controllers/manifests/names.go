@@ -27,7 +27,12 @@ func ClusterRoleBindingName(authorizationServer types.NamespacedName) string {
 
 // MirrorName is the name of the Secret that holds the hashes of an OAuthClient's
 // secrets, in the namespace of its AuthorizationServer.
-func MirrorName(client types.UID) string { return "mcpauth-client-" + string(client) }
+func MirrorName(client types.UID) string { return mirrorPrefix + string(client) }
+
+const mirrorPrefix = "mcpauth-client-"
+
+// IsMirror reports whether a Secret is named as mirrors are.
+func IsMirror(secret string) bool { return strings.HasPrefix(secret, mirrorPrefix) }
 
 // OwnerOf reads an OwnerAnnotation.
 func OwnerOf(annotations map[string]string) (types.NamespacedName, bool) {

@@ -33,7 +33,7 @@ type Cluster struct {
 	Name string
 	// Dir is the folder of all that the cluster keeps.
 	Dir string
-	// Binaries is the folder of the Kubernetes programs. Only Up and Exec need it.
+	// Binaries is the folder of the Kubernetes programs, set by Up.
 	Binaries string
 	// Out hears what is being done.
 	Out *Steps

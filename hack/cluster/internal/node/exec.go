@@ -31,7 +31,7 @@ func (c *Cluster) Exec(args []string) error {
 	if err := c.enterNetwork(); err != nil {
 		return err
 	}
-	if err := os.Setenv("PATH", c.Binaries+string(filepath.ListSeparator)+os.Getenv("PATH")); err != nil {
+	if err := os.Setenv("PATH", c.path("bin")+string(filepath.ListSeparator)+os.Getenv("PATH")); err != nil {
 		return err
 	}
 	if err := os.Setenv("KUBECONFIG", c.Kubeconfig()); err != nil {

@@ -124,3 +124,12 @@ func (r *running) fail(cause error) error {
 	}
 	return &Failed{Component: r.name, Cause: cause, Log: r.log, LastLines: content}
 }
+
+func (r *running) hasEnded() bool {
+	select {
+	case <-r.ended:
+		return true
+	default:
+		return false
+	}
+}

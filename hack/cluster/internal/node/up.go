@@ -112,6 +112,9 @@ func (c *Cluster) prepare() error {
 			return err
 		}
 	}
+	if err := os.Symlink(c.Binaries, c.path("bin")); err != nil {
+		return err
+	}
 	return errors.Join(c.makeNetwork(), c.writeIdentities(), c.writeConfig())
 }
 
@@ -200,7 +203,7 @@ func (c *Cluster) await(ctx context.Context, r *running, ready func(context.Cont
 	defer deadline.Stop()
 	for {
 		err := ready(ctx)
-		if err == nil {
+		if err == nil && !r.hasEnded() {
 			return nil
 		}
 		select {
