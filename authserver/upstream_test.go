@@ -1,0 +1,257 @@
+package authserver_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/mcpauth/mcpauth/authserver/authservertest"
+	"github.com/mcpauth/mcpauth/catalog"
+	"github.com/mcpauth/mcpauth/oauth/keyring"
+)
+
+// upstream is an OpenID Connect provider whose user is signed in already: it
+// answers every authorization request at once.
+type upstream struct {
+	*httptest.Server
+	ring *keyring.Ring
+
+	mu     sync.Mutex
+	claims map[string]any
+	nonces map[string]string // by code
+	asked  int
+}
+
+func newUpstream(t *testing.T) *upstream {
+	t.Helper()
+	ring, err := keyring.New(keyring.RS256, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &upstream{ring: ring, nonces: make(map[string]string), claims: map[string]any{
+		"sub": "carol-1", "email": "carol@corp.example", "email_verified": true, "groups": []string{"staff"},
+	}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"issuer": u.URL, "authorization_endpoint": u.URL + "/authorize", "token_endpoint": u.URL + "/token", "jwks_uri": u.URL + "/keys",
+			"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
+			"id_token_signing_alg_values_supported": []string{"RS256"},
+		})
+	})
+	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(ring.JWKS()) })
+	mux.HandleFunc("GET /authorize", u.authorize)
+	mux.HandleFunc("POST /token", u.token)
+	u.Server = httptest.NewServer(mux)
+	t.Cleanup(u.Close)
+	return u
+}
+
+func (u *upstream) authorize(w http.ResponseWriter, r *http.Request) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.asked++
+	query := r.URL.Query()
+	code := "code-" + query.Get("state")
+	u.nonces[code] = query.Get("nonce")
+	answer := url.Values{"code": {code}, "state": {query.Get("state")}}
+	http.Redirect(w, r, query.Get("redirect_uri")+"?"+answer.Encode(), http.StatusFound)
+}
+
+func (u *upstream) token(w http.ResponseWriter, r *http.Request) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	now := time.Now()
+	claims := map[string]any{"iss": u.URL, "aud": "mcpauth", "nonce": u.nonces[r.FormValue("code")], "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}
+	for name, value := range u.claims {
+		claims[name] = value
+	}
+	signed, err := u.sign(claims)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{"access_token": "x", "token_type": "Bearer", "id_token": signed})
+}
+
+// ringSigner lets go-jose sign with a key of ours.
+type ringSigner struct{ key *keyring.Key }
+
+func (s ringSigner) Public() *jose.JSONWebKey { public := s.key.Public(); return &public }
+func (s ringSigner) Algs() []jose.SignatureAlgorithm {
+	return []jose.SignatureAlgorithm{jose.RS256}
+}
+func (s ringSigner) SignPayload(payload []byte, _ jose.SignatureAlgorithm) ([]byte, error) {
+	return s.key.Sign(payload)
+}
+
+func (u *upstream) sign(claims map[string]any) (string, error) {
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: ringSigner{u.ring.Active()}}, nil)
+	if err != nil {
+		return "", err
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	signed, err := signer.Sign(payload)
+	if err != nil {
+		return "", err
+	}
+	return signed.CompactSerialize()
+}
+
+func (u *upstream) times() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.asked
+}
+
+// corp is the upstream as a provider in the catalog.
+func (u *upstream) corp() *catalog.IdentityProvider {
+	return &catalog.IdentityProvider{
+		Name: "corp", DisplayName: "Corp SSO", Organization: "corp",
+		OIDC: &catalog.OIDCProvider{Issuer: u.URL, ClientID: "mcpauth", Scopes: []string{"email"}},
+	}
+}
+
+func (u *upstream) alone(c *catalog.Content)  { c.Providers = []*catalog.IdentityProvider{u.corp()} }
+func (u *upstream) beside(c *catalog.Content) { c.Providers = append(c.Providers, u.corp()) }
+
+// through follows redirects over any host until the client's.
+func through(b *authservertest.Browser, page *authservertest.Page) *authservertest.Page {
+	for page.Location != nil && !strings.HasPrefix(page.Location.String(), authservertest.AppRedirect) {
+		page = b.Get(page.Location.String())
+	}
+	return page
+}
+
+func TestAnUpstreamProviderIsAskedAfterConsentAlone(t *testing.T) {
+	u := newUpstream(t)
+	server := authservertest.New(t, authservertest.WithContent(u.alone))
+	app := server.Register(t, nil)
+	browser := authservertest.NewBrowser(t)
+	consent := browser.Get(server.Begin(app, nil)).Follow(server.Issuer)
+	if !strings.Contains(consent.Body, "Corp SSO") || !strings.Contains(consent.Body, `value="approve"`) {
+		t.Fatalf("the first page is not consent: %s", consent.Body)
+	}
+	if u.times() != 0 {
+		t.Fatal("the provider was asked before consent")
+	}
+	end := through(browser, consent.Submit("decision", changed("decision", "approve")))
+	status, tokens := server.Redeem(t, app, end.Location.Query())
+	wantStatus(t, status, http.StatusOK, tokens)
+	claims := verify(t, server, tokens)
+	if claims.Subject != "corp|carol-1" || claims.Email != "carol@corp.example" || claims.Organization != "corp" {
+		t.Errorf("claims: got %+v", claims)
+	}
+	status, tokens = server.Token(t, authservertest.Refresh(app, text(tokens, "refresh_token")))
+	wantStatus(t, status, http.StatusOK, tokens)
+}
+
+func TestWithSeveralProvidersTheFirstPageOffersTheChoice(t *testing.T) {
+	u := newUpstream(t)
+	server := authservertest.New(t, authservertest.WithContent(u.beside))
+	app := server.Register(t, nil)
+	browser := authservertest.NewBrowser(t)
+	signin := browser.Get(server.Begin(app, nil)).Follow(server.Issuer)
+	consent := signin.Submit("provider", url.Values{"provider": {"corp"}}).Follow(server.Issuer)
+	if u.times() != 0 || !strings.Contains(consent.Body, "Corp SSO") {
+		t.Fatalf("asked %d times; page: %s", u.times(), consent.Body)
+	}
+	end := through(browser, consent.Submit("decision", changed("decision", "approve")))
+	if !end.Location.Query().Has("code") {
+		t.Errorf("got %v", end.Location)
+	}
+	// And a password still works beside it.
+	server.SignInWith(browser, server.Begin(app, nil), authservertest.Username)
+}
+
+// The answer of the upstream provider has to come back to the browser that
+// consented (FastMCP CVE-2026-27124).
+func TestAttack02_CallbackInAnotherBrowser(t *testing.T) {
+	u := newUpstream(t)
+	server := authservertest.New(t, authservertest.WithContent(u.alone))
+	app := server.Register(t, nil)
+	attacker, victim := authservertest.NewBrowser(t), authservertest.NewBrowser(t)
+	victim.Get(server.Begin(app, nil))
+	left := attacker.Get(server.Begin(app, nil)).Follow(server.Issuer).Submit("decision", changed("decision", "approve"))
+	answer := victim.Get(left.Location.String()) // the victim signs in upstream
+	before := server.Store.Writes()
+	wantErrorPage(t, victim.Get(answer.Location.String()))
+
+	// Nor with the attacker's hop cookie, which needs the attacker's browser too.
+	callback, err := url.Parse(server.Issuer + "/oauth/callback/corp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cookie := range attacker.Client.Jar.Cookies(callback) {
+		if strings.HasPrefix(cookie.Name, "mcpauth-hop-") {
+			cookie.Path = "/"
+			victim.Client.Jar.SetCookies(callback, []*http.Cookie{cookie})
+		}
+	}
+	wantErrorPage(t, victim.Get(answer.Location.String()))
+	wantUnchanged(t, server, before)
+}
+
+func TestAnUpstreamRefusalReachesTheClientAsAccessDenied(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		spoil func(u *upstream, c *catalog.Content)
+		answer func(url.Values)
+		reason string
+	}{
+		{"an error answer", func(*upstream, *catalog.Content) {}, func(v url.Values) { v.Set("error", "access_denied"); v.Del("code") }, "upstream_failed"},
+		{"another state", func(*upstream, *catalog.Content) {}, nil, ""},
+		{"another domain", func(_ *upstream, c *catalog.Content) {
+			c.Providers[0].AllowedEmailDomains = []string{"other.example"}
+		}, func(url.Values) {}, "not_admitted"},
+		{"an unverified address", func(u *upstream, c *catalog.Content) {
+			c.Providers[0].AllowedEmailDomains = []string{"corp.example"}
+			u.claims["email_verified"] = false
+		}, func(url.Values) {}, "not_admitted"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			u := newUpstream(t)
+			server := authservertest.New(t, authservertest.WithContent(func(c *catalog.Content) { u.alone(c); test.spoil(u, c) }))
+			app := server.Register(t, nil)
+			browser := authservertest.NewBrowser(t)
+			left := browser.Get(server.Begin(app, nil)).Follow(server.Issuer).Submit("decision", changed("decision", "approve"))
+			answer := browser.Get(left.Location.String()).Location
+			before := server.Store.Writes()
+			query := answer.Query()
+			if test.answer == nil {
+				query.Set("state", "other")
+				answer.RawQuery = query.Encode()
+				wantErrorPage(t, browser.Get(answer.String()))
+			} else {
+				test.answer(query)
+				answer.RawQuery = query.Encode()
+				wantErrorRedirect(t, server, browser.Get(answer.String()), "access_denied")
+				if events := server.Events.Of("signin.failed"); len(events) != 1 || events[0].Fields["reason"] != test.reason {
+					t.Errorf("events: got %v, want reason %s", events, test.reason)
+				}
+			}
+			wantUnchanged(t, server, before)
+		})
+	}
+}
+
+func TestAProviderThatIsDownIsTemporary(t *testing.T) {
+	u := newUpstream(t)
+	server := authservertest.New(t, authservertest.WithContent(u.alone))
+	app := server.Register(t, nil)
+	u.Close()
+	browser := authservertest.NewBrowser(t)
+	end := browser.Get(server.Begin(app, nil)).Follow(server.Issuer).Submit("decision", changed("decision", "approve"))
+	wantErrorRedirect(t, server, end, "temporarily_unavailable")
+}
