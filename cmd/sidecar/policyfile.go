@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -17,86 +17,134 @@ import (
 )
 
 const (
-	// maxPolicySize is beyond what a ConfigMap can hold.
-	maxPolicySize = 2 << 20
-	// pollInterval is how long a change can go unseen where the file system sends
-	// no notice of it.
-	pollInterval = 30 * time.Second
+	// pollEvery finds changes that no notification told of.
+	pollEvery = 15 * time.Second
+	// settle lets a file that is being written come to rest.
+	settle = 50 * time.Millisecond
 )
 
-// policyFile keeps Live at what a file says.
+// policyFile keeps what is in force the same as what a file says. Its methods may
+// be used by many goroutines, load and follow by one at a time.
 type policyFile struct {
-	path   string
-	live   *sidecar.Live
-	logger *slog.Logger
+	path        string
+	upstreamURL string // in place of the policy's; empty changes nothing
+	live        *sidecar.Live
+	logger      *slog.Logger
 
-	last []byte
+	last []byte // what load read the last time, good or bad
+
+	mu     sync.Mutex
+	state  reloads
+	broken error // why the newest file is not in force; nil when it is
 }
 
-// load applies the file if it has changed. On an error the policy before it stays
-// in force.
+// reloads counts what became of the files that were read.
+type reloads struct {
+	succeeded, failed int
+	at                time.Time // of the last success
+}
+
+// load puts the file in force if it has changed since the last time. After an
+// error the policy that was in force stays.
 func (f *policyFile) load(ctx context.Context) error {
-	content, err := f.read()
-	if err != nil {
-		return err
-	}
-	if bytes.Equal(content, f.last) {
+	data, err := os.ReadFile(f.path)
+	if err == nil && f.last != nil && bytes.Equal(data, f.last) {
 		return nil
 	}
-	f.last = content // a wrong file is complained of once
-	p, err := policy.Decode(content)
+	if err == nil {
+		f.last = data
+		err = f.apply(ctx, data)
+	}
+	f.note(err)
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.path, err)
+		f.logger.Error("the new policy is not in force", "file", f.path, "error", err, "old_policy_stays", f.live.Policy() != nil)
+		return err
 	}
-	if err := f.live.Apply(ctx, p); err != nil {
-		return fmt.Errorf("%s: %w", f.path, err)
-	}
-	f.logger.Info("policy in force", "server", p.Server, "scopes", p.SupportedScopes().String())
+	p := f.live.Policy()
+	f.logger.Info("the policy is in force", "file", f.path, "server", p.Server, "resource", p.Resource, "scopes", len(p.Scopes))
 	return nil
 }
 
-func (f *policyFile) read() ([]byte, error) {
-	file, err := os.Open(f.path)
+func (f *policyFile) apply(ctx context.Context, data []byte) error {
+	p, err := policy.Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("read the policy: %w", err)
+		return err
 	}
-	defer func() { _ = file.Close() }()
-	content, err := io.ReadAll(io.LimitReader(file, maxPolicySize+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("read the policy: %w", err)
-	case len(content) > maxPolicySize:
-		return nil, fmt.Errorf("the policy %s is larger than %d MiB", f.path, maxPolicySize>>20)
+	if f.upstreamURL != "" {
+		p.Upstream.URL = f.upstreamURL
 	}
-	return content, nil
+	return f.live.Apply(ctx, p)
 }
 
-// follow loads the file again whenever its folder changes, until ctx ends: a
-// mounted ConfigMap is replaced by swapping a link beside the file. Where no
-// notices can be had it looks from time to time.
-func (f *policyFile) follow(ctx context.Context) error {
-	watcher, err := fsnotify.NewWatcher()
-	if err == nil {
-		defer func() { _ = watcher.Close() }()
-		err = watcher.Add(filepath.Dir(f.path))
-	}
-	var events chan fsnotify.Event
+func (f *policyFile) note(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.broken = err
 	if err != nil {
-		f.logger.Warn("the policy's folder cannot be watched; changes are seen by looking", "every", pollInterval.String(), "error", err)
-	} else {
-		events = watcher.Events
+		f.state.failed++
+		return
 	}
-	poll := time.NewTicker(pollInterval)
+	f.state.succeeded++
+	f.state.at = time.Now()
+}
+
+func (f *policyFile) counts() reloads {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state
+}
+
+// ready says what is missing before requests can be judged. A broken newer file is
+// no reason to take the old policy's server out of service.
+func (f *policyFile) ready() error {
+	f.mu.Lock()
+	broken := f.broken
+	f.mu.Unlock()
+	if err := f.live.Ready(); err != nil {
+		if broken != nil && f.live.Policy() == nil {
+			return fmt.Errorf("%w: %w", err, broken)
+		}
+		return err
+	}
+	return nil
+}
+
+// follow loads the file whenever it changes, until ctx ends. It watches the folder
+// and not the file: Kubernetes changes a mounted ConfigMap by pointing a symbolic
+// link beside the file to another folder.
+func (f *policyFile) follow(ctx context.Context) error {
+	changes, failures, stop := f.watch()
+	defer stop()
+	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
+	rest := time.NewTimer(0)
+	defer rest.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-events:
+		case <-changes:
+			rest.Reset(settle)
+		case err := <-failures:
+			f.logger.Warn("a notification about the policy was lost; polling goes on", "error", err)
+			rest.Reset(settle)
 		case <-poll.C:
-		}
-		if err := f.load(ctx); err != nil {
-			f.logger.Error("the new policy cannot be used; the one before it stays in force", "error", err)
+			_ = f.load(ctx) // load has logged it
+		case <-rest.C:
+			_ = f.load(ctx) // load has logged it
 		}
 	}
+}
+
+// watch falls back to channels on which nothing comes.
+func (f *policyFile) watch() (<-chan fsnotify.Event, <-chan error, func()) {
+	watcher, err := fsnotify.NewWatcher()
+	if err == nil {
+		if err = watcher.Add(filepath.Dir(f.path)); err == nil {
+			return watcher.Events, watcher.Errors, func() { _ = watcher.Close() }
+		}
+		_ = watcher.Close() // it watches nothing
+	}
+	f.logger.Warn("cannot watch the policy's folder; changes are found by polling", "file", f.path, "every", pollEvery.String(), "error", err)
+	return nil, nil, func() {}
 }
