@@ -184,6 +184,24 @@ func TestBootstrapNeverReplacesFetchedKeys(t *testing.T) {
 	}
 }
 
+func TestBootstrapBringsNewKeysWhileTheIssuerIsAway(t *testing.T) {
+	i := &issuer{answer: publishes(document(t, "old"))}
+	r := remote(i)
+	if _, err := r.Key(t.Context(), "old"); err != nil {
+		t.Fatal(err)
+	}
+	i.answer = isAway
+	if _, err := r.Key(t.Context(), "new"); !errors.Is(err, accesstoken.ErrKeysUnavailable) {
+		t.Fatalf("Key: %v, want ErrKeysUnavailable", err)
+	}
+	if err := r.Bootstrap(document(t, "old", "new")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Key(t.Context(), "new"); err != nil {
+		t.Errorf("the key that the new copy brought: %v", err)
+	}
+}
+
 func TestKeyWithoutAnyKeysIsUnavailable(t *testing.T) {
 	r := remote(&issuer{answer: isAway})
 	if _, err := r.Key(t.Context(), "one"); !errors.Is(err, accesstoken.ErrKeysUnavailable) {

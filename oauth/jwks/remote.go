@@ -95,14 +95,15 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// Bootstrap gives a copy of the keys to start from. Once a fetch has succeeded it
-// changes nothing. Data that Parse refuses is an error and changes nothing either.
+// Bootstrap gives a copy of the keys for as long as they cannot be fetched. While
+// the last fetch succeeded it changes nothing. Data that Parse refuses is an error
+// and changes nothing either.
 func (r *Remote) Bootstrap(data []byte) error {
 	set, err := Parse(data)
 	if err != nil {
 		return err
 	}
-	if !r.fetched.Load() {
+	if !r.fetched.Load() || r.blind.Load() {
 		r.set.Store(set)
 	}
 	return nil
