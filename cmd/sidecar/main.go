@@ -1,5 +1,5 @@
-// Command sidecar is the validating proxy as it runs in a pod, beside one MCP
-// server. All that it enforces is in one mounted file.
+// Command sidecar is the validating proxy as it runs in a pod, in front of the MCP
+// server. The webhook injects it; all that it enforces is in one mounted file.
 package main
 
 import (

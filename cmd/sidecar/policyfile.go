@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,6 +20,8 @@ import (
 const (
 	// pollEvery finds changes that no notification told of.
 	pollEvery = 15 * time.Second
+	// maxPolicySize is beyond what a ConfigMap can hold.
+	maxPolicySize = 2 << 20
 	// settle lets a file that is being written come to rest.
 	settle = 50 * time.Millisecond
 )
@@ -47,7 +50,7 @@ type reloads struct {
 // load puts the file in force if it has changed since the last time. After an
 // error the policy that was in force stays.
 func (f *policyFile) load(ctx context.Context) error {
-	data, err := os.ReadFile(f.path)
+	data, err := f.read()
 	if err == nil && f.last != nil && bytes.Equal(data, f.last) {
 		return nil
 	}
@@ -63,6 +66,22 @@ func (f *policyFile) load(ctx context.Context) error {
 	p := f.live.Policy()
 	f.logger.Info("the policy is in force", "file", f.path, "server", p.Server, "resource", p.Resource, "scopes", len(p.Scopes))
 	return nil
+}
+
+func (f *policyFile) read() ([]byte, error) {
+	file, err := os.Open(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("read the policy: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(io.LimitReader(file, maxPolicySize+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the policy: %w", err)
+	case len(data) > maxPolicySize:
+		return nil, fmt.Errorf("the policy %s is larger than %d MiB", f.path, maxPolicySize>>20)
+	}
+	return data, nil
 }
 
 func (f *policyFile) apply(ctx context.Context, data []byte) error {

@@ -39,7 +39,7 @@ var _ = Describe("A protected server", func() {
 		DeferCleanup(func(ctx context.Context) {
 			kubectl(ctx, "-n", "mcpauth-system", "scale", "deployment", "mcpauth-operator", "--replicas=1")
 			kubectl(ctx, "-n", "mcpauth-system", "scale", "deployment", "mcpauth-main", "--replicas=1")
-			Expect(play.WaitReady(ctx)).To(Succeed())
+			settle(ctx)
 		}, NodeTimeout(5*time.Minute))
 		Eventually(func(ctx context.Context) string {
 			return kubectl(ctx, "-n", "mcpauth-system", "get", "pods", "-o", "name")
@@ -117,6 +117,24 @@ spec:
 		Expect(kubectl(ctx, "-n", "apps", "get", "mcpserver", "todo", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`)).To(Equal("True"))
 	}, NodeTimeout(3*time.Minute))
 })
+
+// settle waits until everything runs again and is reached from here. Status may
+// still tell of before, so it is not asked alone.
+func settle(ctx context.Context) {
+	GinkgoHelper()
+	for _, workload := range [][2]string{{"mcpauth-system", "mcpauth-operator"}, {"mcpauth-system", "mcpauth-main"}, {"apps", "todo"}} {
+		kubectl(ctx, "-n", workload[0], "rollout", "status", "deployment/"+workload[1], "--timeout=180s")
+	}
+	Expect(play.WaitReady(ctx)).To(Succeed())
+	for _, address := range []string{
+		"http://127.0.0.1:9400/.well-known/oauth-authorization-server",
+		"http://127.0.0.1:9401/.well-known/oauth-protected-resource/mcp",
+	} {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(func() int { response, _ := do(request); return response.StatusCode }).WithContext(ctx).Should(Equal(http.StatusOK), address)
+	}
+}
 
 func patch(ctx context.Context, body string) {
 	GinkgoHelper()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -28,55 +27,56 @@ type options struct {
 func command() *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
-		Use:   "sidecar [--policy FILE]",
-		Short: "Validate access tokens in front of one MCP server",
-		Long: `Stands in front of one MCP server and lets through what its policy allows: it
-serves the resource metadata, demands a valid access token with every request,
-opens tools by the token's scope, and tells the MCP server who calls.
+		Use:   "sidecar",
+		Short: "Let only valid tokens through to an MCP server",
+		Long: `Stands in front of one MCP server: serves its protected resource metadata,
+validates every access token, enforces scopes tool by tool, and streams the rest
+through untouched.
 
-The policy is a file that the operator writes into a ConfigMap. It is read again
-whenever it changes, without dropping a request; a new one that cannot be used is
-reported, and the old one stays in force. The keys that tokens are signed with
-come from the URL that the policy names; until they have been fetched, the
-policy's own copy of them counts.
+What it enforces is in the policy file, which the operator writes and which is
+read again whenever it changes; a file that is wrong leaves the policy before it
+in force. The keys come from the URL that the policy names; until they can be
+fetched, the policy's own copy of them counts. It needs no permission in
+Kubernetes.
 
-Audit events go to standard output, one JSON object a line; logs go to standard
-error. The operator injects this program into pods; there is seldom a reason to
-start it by hand.`,
+Logs and audit events go to standard output, one JSON object a line.`,
 		Example: `  sidecar --policy /etc/mcpauth/policy.json
   sidecar --policy policy.json --listen 127.0.0.1:9080 --upstream-url http://127.0.0.1:3000/mcp`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return o.serve(cmd.Context(), cmd.OutOrStdout())
 		},
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.policy, "policy", "/etc/mcpauth/"+policy.FileName, "`FILE` with the policy")
-	flags.StringVar(&o.listen, "listen", ":9080", "`ADDRESS` to take requests on")
-	flags.StringVar(&o.healthListen, "health-listen", ":9081", "`ADDRESS` of /healthz, /readyz and /metrics")
+	flags.StringVar(&o.policy, "policy", "/etc/mcpauth/"+policy.FileName, "`file` with the policy")
+	flags.StringVar(&o.listen, "listen", ":15080", "`address` to serve MCP clients on")
+	flags.StringVar(&o.healthListen, "health-listen", ":15081", "`address` of /healthz, /readyz and /metrics")
 	flags.StringVar(&o.upstreamURL, "upstream-url", "", "`URL` of the MCP server, in place of what the policy says")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error; audit events are always written")
 	return cmd
 }
 
-// serve runs until ctx ends and the requests that were under way have been
-// answered.
-func (o options) serve(ctx context.Context, out, errOut io.Writer) error {
-	logger, err := process.NewLogger(errOut, o.logLevel)
+// serve runs until ctx ends and the requests that were under way are answered.
+func (o options) serve(ctx context.Context, out io.Writer) error {
+	logger, err := process.NewLogger(out, o.logLevel)
+	if err != nil {
+		return err
+	}
+	events, err := process.NewLogger(out, "info")
 	if err != nil {
 		return err
 	}
 	live := &sidecar.Live{Logger: logger}
 	file := &policyFile{path: o.policy, upstreamURL: o.upstreamURL, live: live, logger: logger}
 	// A file that is not there is a mistake in the command line. One that cannot be
-	// used can be mended where it was written, and this process will see it.
+	// used will be mended where it was written, and seen here without a restart.
 	if err := file.load(ctx); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("--policy: %w", err)
 	}
 	proxy := sidecar.New(sidecar.Options{
-		Policy: live.Policy, Keys: live, Logger: logger,
-		Audit: audit.Log{Logger: slog.New(slog.NewJSONHandler(out, nil))},
+		Policy: live.Policy, Keys: live,
+		Audit: audit.Log{Logger: events}, Logger: logger,
 	})
 	health := process.Health(file.ready)
 	health.Handle("GET /metrics", metrics{live: live, file: file})
@@ -87,7 +87,6 @@ func (o options) serve(ctx context.Context, out, errOut io.Writer) error {
 		return err
 	}
 	logger.Info("serving", "address", o.listen, "health", o.healthListen, "policy", o.policy)
-
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return file.follow(ctx) })
 	group.Go(func() error { return listening.Serve(ctx) })
