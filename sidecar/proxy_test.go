@@ -87,6 +87,38 @@ func TestFirstEventArrivesBeforeTheServerIsDone(t *testing.T) {
 	}
 }
 
+func TestAnswersOfKnownLengthAreNotHeldBack(t *testing.T) {
+	b := protect(t)
+	read := make(chan struct{})
+	b.handler = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", "10")
+		_, _ = io.WriteString(w, "01234")
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-read:
+		case <-time.After(patience):
+		}
+		_, _ = io.WriteString(w, "56789")
+	}
+	res := open(t, b.request(t, token(t, "todo:read"), call("list_tasks")))
+	first := make(chan string, 1)
+	go func() {
+		half := make([]byte, 5)
+		_, _ = io.ReadFull(res.Body, half)
+		first <- string(half)
+	}()
+	select {
+	case got := <-first:
+		if got != "01234" {
+			t.Errorf("first half %q", got)
+		}
+	case <-time.After(patience / 2):
+		t.Error("the first half arrives only with the second")
+	}
+	close(read)
+}
+
 func TestClosingTheClientCancelsTheServersWork(t *testing.T) {
 	for _, stage := range []string{"before the response", "within the stream"} {
 		t.Run(stage, func(t *testing.T) {

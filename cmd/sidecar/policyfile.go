@@ -33,6 +33,7 @@ type policyFile struct {
 	upstreamURL string // in place of the policy's; empty changes nothing
 	live        *sidecar.Live
 	logger      *slog.Logger
+	poll        time.Duration // how often to look where no notification comes
 
 	last []byte // what load read the last time, good or bad
 
@@ -134,7 +135,7 @@ func (f *policyFile) ready() error {
 func (f *policyFile) follow(ctx context.Context) error {
 	changes, failures, stop := f.watch()
 	defer stop()
-	poll := time.NewTicker(pollEvery)
+	poll := time.NewTicker(f.poll)
 	defer poll.Stop()
 	rest := time.NewTimer(0)
 	defer rest.Stop()
@@ -164,6 +165,6 @@ func (f *policyFile) watch() (<-chan fsnotify.Event, <-chan error, func()) {
 		}
 		_ = watcher.Close() // it watches nothing
 	}
-	f.logger.Warn("cannot watch the policy's folder; changes are found by polling", "file", f.path, "every", pollEvery.String(), "error", err)
+	f.logger.Warn("cannot watch the policy's folder; changes are found by polling", "file", f.path, "every", f.poll.String(), "error", err)
 	return nil, nil, func() {}
 }

@@ -68,7 +68,7 @@ func (o options) serve(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	live := &sidecar.Live{Logger: logger}
-	file := &policyFile{path: o.policy, upstreamURL: o.upstreamURL, live: live, logger: logger}
+	file := &policyFile{path: o.policy, upstreamURL: o.upstreamURL, live: live, logger: logger, poll: pollEvery}
 	// A file that is not there is a mistake in the command line. One that cannot be
 	// used will be mended where it was written, and seen here without a restart.
 	if err := file.load(ctx); errors.Is(err, fs.ErrNotExist) {

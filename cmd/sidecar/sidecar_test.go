@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +25,7 @@ import (
 	"github.com/mcpauth/mcpauth/oauth/accesstoken"
 	"github.com/mcpauth/mcpauth/oauth/keyring"
 	"github.com/mcpauth/mcpauth/policy"
+	"github.com/mcpauth/mcpauth/sidecar"
 )
 
 // asProgram makes the test binary the program itself, so that signals and exit
@@ -38,7 +40,9 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	patience = 15 * time.Second
+	// patience bounds every wait; it is shorter than pollEvery, so that a change
+	// that no notification told of would be missed.
+	patience = 10 * time.Second
 	resource = "https://mcp.example.com/mcp"
 	issuer   = "https://auth.example.com/resources/apps-todo"
 )
@@ -277,6 +281,35 @@ func TestNewPolicyIsInForceWithoutARestartAndAWrongOneIsNot(t *testing.T) {
 	for _, line := range []string{"mcpauth_sidecar_ready 1", "mcpauth_sidecar_keys 1", `mcpauth_sidecar_policy_reloads_total{result="success"} 2`} {
 		if !strings.Contains(metrics, line+"\n") {
 			t.Errorf("/metrics lacks %q:\n%s", line, metrics)
+		}
+	}
+}
+
+func TestPolicyInAFolderThatWasReplacedIsFoundByPolling(t *testing.T) {
+	ring := newRing(t)
+	parent := t.TempDir()
+	folder := filepath.Join(parent, "policy")
+	write := func(folder string, tools ...string) {
+		must(t, os.Mkdir(folder, 0o755))
+		data := encodedPolicy(t, "http://127.0.0.1:1/mcp", "", encode(t, ring.JWKS()), tools...)
+		must(t, os.WriteFile(filepath.Join(folder, policy.FileName), data, 0o600))
+	}
+	write(folder, "get_*")
+	live := &sidecar.Live{}
+	file := &policyFile{
+		path: filepath.Join(folder, policy.FileName), live: live,
+		logger: slog.New(slog.DiscardHandler), poll: 20 * time.Millisecond,
+	}
+	must(t, file.load(t.Context()))
+	go func() { _ = file.follow(t.Context()) }()
+
+	// The watch stays with the old folder, and tells nothing of the new one.
+	write(filepath.Join(parent, "next"), "get_*", "purge")
+	must(t, os.Rename(folder, filepath.Join(parent, "old")))
+	must(t, os.Rename(filepath.Join(parent, "next"), folder))
+	for deadline := time.Now().Add(patience); len(live.Policy().Scopes[0].Tools) != 2; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %s in vain for the new folder's policy", patience)
 		}
 	}
 }

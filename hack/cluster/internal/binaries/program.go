@@ -44,7 +44,8 @@ func Node() []Program {
 		kubernetes("kube-scheduler"),
 		kubernetes("kube-proxy"),
 		upstream("coredns", coreDNSVersion, "github.com/coredns/coredns"),
-		own("pause"),
+		own("provisioner", "main.go", "plan.go", "api.go"),
+		own("pause", "main.go"),
 	)
 }
 
@@ -79,15 +80,19 @@ func moduleProgram(module, name, version, pkg string) Program {
 	}
 }
 
-// own describes a program of this repository: its source is what it is built from.
-func own(name string) Program {
+// own describes a program of this repository, which is made of those files and the standard library.
+func own(name string, files ...string) Program {
 	folder := "hack/cluster/" + name
+	sources := make([]string, 0, len(files))
+	for _, file := range files {
+		sources = append(sources, folder+"/"+file)
+	}
 	return Program{
 		Name:    name,
 		Version: ownVersion,
 		Package: "./" + folder,
 		Module:  ".",
-		Sources: []string{folder + "/main.go"},
+		Sources: sources,
 		LDFlags: []string{"-s", "-w"},
 	}
 }

@@ -61,6 +61,20 @@ func cgroupRoots() ([]string, error) {
 	return roots, nil
 }
 
+// makeCgroups makes the cgroup of all pods in each hierarchy.
+func (c *Cluster) makeCgroups() error {
+	roots, err := cgroupRoots()
+	if err != nil {
+		return err
+	}
+	for _, root := range roots {
+		if err := os.MkdirAll(filepath.Join(root, c.cgroup()), 0o755); err != nil {
+			return fmt.Errorf("make the pods' cgroup: %w", err)
+		}
+	}
+	return nil
+}
+
 // podCgroups lists the cluster's cgroups, each after those below it.
 func (c *Cluster) podCgroups() ([]string, error) {
 	roots, err := cgroupRoots()

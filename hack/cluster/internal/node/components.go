@@ -41,6 +41,13 @@ func (c *Cluster) apiserver() component {
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + c.path("pki", "service-accounts.crt"),
 		"--service-account-signing-key-file=" + c.path("pki", "service-accounts.key"),
+		"--requestheader-client-ca-file=" + c.path("pki", "front-proxy-ca.crt"),
+		"--requestheader-allowed-names=" + frontProxy,
+		"--requestheader-username-headers=X-Remote-User",
+		"--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
+		"--proxy-client-cert-file=" + c.path("pki", frontProxy+".crt"),
+		"--proxy-client-key-file=" + c.path("pki", frontProxy+".key"),
 		"--kubelet-preferred-address-types=InternalIP",
 		"--kubelet-certificate-authority=" + c.path("pki", "ca.crt"),
 		"--kubelet-client-certificate=" + c.path("pki", "kubelet-client.crt"),
@@ -105,10 +112,22 @@ func (c *Cluster) dns() component {
 	}}
 }
 
+// provisioner makes the volumes of the default StorageClass.
+func (c *Cluster) provisioner() component {
+	return component{name: "provisioner", args: []string{
+		"--server=" + apiServer,
+		"--certificate-authority=" + c.path("pki", "ca.crt"),
+		"--client-certificate=" + c.path("pki", "provisioner.crt"),
+		"--client-key=" + c.path("pki", "provisioner.key"),
+		"--folder=" + c.path("volumes"),
+		"--node=" + c.Name,
+	}}
+}
+
 // components lists all processes in the order in which they start.
 func (c *Cluster) components() []component {
 	return []component{
 		c.etcd(), c.containerd(), c.apiserver(), c.controllerManager(), c.scheduler(),
-		c.kubelet(), c.proxy(), c.dns(),
+		c.kubelet(), c.proxy(), c.dns(), c.provisioner(),
 	}
 }

@@ -56,12 +56,32 @@ func (c *Cluster) writeIdentities() error {
 	if err := c.writePair("kubelet-client", toKubelet, err); err != nil {
 		return err
 	}
+	if err := c.writeFrontProxy(); err != nil {
+		return err
+	}
+	provisioner, err := ca.client("provisioner")
+	if err := c.writePair("provisioner", provisioner, err); err != nil {
+		return err
+	}
 	for _, id := range c.identities() {
 		if err := c.writeKubeconfig(ca, signed.certificate, id); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// frontProxy is who the API server is when it passes requests on to API servers of extensions.
+const frontProxy = "front-proxy-client"
+
+// writeFrontProxy makes an authority of its own: who it certifies may claim to be anybody.
+func (c *Cluster) writeFrontProxy() error {
+	ca, signed, err := newAuthority(c.Now())
+	if err := c.writePair("front-proxy-ca", signed, err); err != nil {
+		return err
+	}
+	client, err := ca.client(frontProxy)
+	return c.writePair(frontProxy, client, err)
 }
 
 // writePair takes the error of making the pair, so that a list of pairs reads as one.

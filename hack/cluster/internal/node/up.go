@@ -115,7 +115,7 @@ func (c *Cluster) prepare() error {
 	if err := os.Symlink(c.Binaries, c.path("bin")); err != nil {
 		return err
 	}
-	return errors.Join(c.makeNetwork(), c.writeIdentities(), c.writeConfig())
+	return errors.Join(c.makeNetwork(), c.makeCgroups(), c.writeIdentities(), c.writeConfig())
 }
 
 // startStores starts what waits for nobody: the store of objects and the store of images.
@@ -168,7 +168,7 @@ func (c *Cluster) startNode(ctx context.Context) error {
 		"coredns": c.dnsServes,
 	}
 	var started []*running
-	for _, what := range []component{c.kubelet(), c.dns(), c.controllerManager(), c.scheduler(), c.proxy()} {
+	for _, what := range []component{c.kubelet(), c.dns(), c.controllerManager(), c.scheduler(), c.proxy(), c.provisioner()} {
 		r, err := c.start(ctx, what)
 		if err != nil {
 			return err
