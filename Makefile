@@ -55,8 +55,8 @@ build: ## All commands, into bin/
 	go build -trimpath -o bin/ ./cmd/...
 
 .PHONY: images
-images: ## Container images as tarballs, into bin/images/
-	go run ./hack/images -o bin/images
+images: ## Container images as tarballs, into dist/images/
+	go run ./hack/images -o dist/images
 
 .PHONY: generate
 generate: ## Deep copies, CustomResourceDefinitions, RBAC and the API reference from the Go types

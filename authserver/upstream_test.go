@@ -206,7 +206,7 @@ func TestAttack02_CallbackInAnotherBrowser(t *testing.T) {
 func TestAnUpstreamRefusalReachesTheClientAsAccessDenied(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		spoil func(u *upstream, c *catalog.Content)
+		spoil  func(u *upstream, c *catalog.Content)
 		answer func(url.Values)
 		reason string
 	}{

@@ -18,13 +18,13 @@ fi
 
 if [[ -n $context ]]; then
 	case $context in
-	kind-*) bin/images -o bin/images --kind "${context#kind-}" ;;
+	kind-*) bin/images -o dist/images --kind "${context#kind-}" ;;
 	*) echo "using the images mcpauth/*:dev that the nodes of context $context have" ;;
 	esac
 	exec bin/demo --context "$context"
 fi
 
 bin/cluster up --name "$cluster"
-bin/images -o bin/images
-bin/cluster load --name "$cluster" bin/images/*.tar
+bin/images -o dist/images
+bin/cluster load --name "$cluster" dist/images/*.tar
 exec bin/cluster exec --name "$cluster" -- bin/demo

@@ -42,15 +42,15 @@ e2e() {
 	# Whatever happens, the cluster does not outlive the tests.
 	trap 'bin/cluster down --name "$E2E_CLUSTER"' EXIT
 	bin/cluster up --name "$E2E_CLUSTER"
-	bin/images -o bin/images
-	bin/cluster load --name "$E2E_CLUSTER" bin/images/*.tar
+	bin/images -o dist/images
+	bin/cluster load --name "$E2E_CLUSTER" dist/images/*.tar
 	go run ./test/clients/cmd/install # npm packages: the cluster's network cannot reach a registry
 	bin/cluster exec --name "$E2E_CLUSTER" -- bin/e2e.test -test.timeout 30m -ginkgo.v -ginkgo.focus "${FOCUS:-}"
 }
 
 load_images() {
 	case $1 in
-	kind-*) bin/images -o bin/images --kind "${1#kind-}" ;;
+	kind-*) bin/images -o dist/images --kind "${1#kind-}" ;;
 	*) echo "using the images mcpauth/*:dev that the nodes of context $1 have" ;;
 	esac
 }

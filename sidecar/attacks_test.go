@@ -406,7 +406,7 @@ func TestAttack30_ProtocolUpgradesDoNotOpenATunnel(t *testing.T) {
 	}
 	for _, protocol := range []string{"websocket", "h2c", "anything"} {
 		if protocol == "anything" {
-			answered = "" // which the standard library's proxy would take for agreement
+			answered = ""
 		}
 		res := raw(t, b, "GET "+testPath+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+token(t, "todo:read")+
 			"\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\nUpgrade: "+protocol+"\r\n\r\n")

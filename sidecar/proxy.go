@@ -3,7 +3,6 @@ package sidecar
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -22,10 +21,6 @@ const statusClientClosed = 499
 
 // methodListen opens the event stream of MCP 2026-07-28.
 const methodListen = "subscriptions/listen"
-
-// errUpgrade refuses a response that nobody asked for: what went over a connection
-// of another protocol would pass by the policy.
-var errUpgrade = errors.New("the MCP server switched protocols")
 
 // NewTransport makes the transport to an MCP server on loopback. It compresses
 // nothing and waits for a response as long as it takes. An idle connection is
@@ -92,9 +87,6 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 // received sees the head of the MCP server's response. What it says about CORS is
 // not its to say: the policy names the origins.
 func (x *exchange) received(res *http.Response) error {
-	if res.StatusCode == http.StatusSwitchingProtocols {
-		return errUpgrade
-	}
 	x.status = res.StatusCode
 	for name := range res.Header {
 		if strings.HasPrefix(name, "Access-Control-") {

@@ -89,7 +89,7 @@ func TestFirstEventArrivesBeforeTheServerIsDone(t *testing.T) {
 
 func TestAnswersOfKnownLengthAreNotHeldBack(t *testing.T) {
 	b := protect(t)
-	read := make(chan struct{})
+	read, heldBack := make(chan struct{}), make(chan bool, 1)
 	b.handler = func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Length", "10")
@@ -97,26 +97,21 @@ func TestAnswersOfKnownLengthAreNotHeldBack(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		select {
 		case <-read:
-		case <-time.After(patience):
+			heldBack <- false
+		case <-time.After(patience / 2):
+			heldBack <- true
 		}
 		_, _ = io.WriteString(w, "56789")
 	}
 	res := open(t, b.request(t, token(t, "todo:read"), call("list_tasks")))
-	first := make(chan string, 1)
-	go func() {
-		half := make([]byte, 5)
-		_, _ = io.ReadFull(res.Body, half)
-		first <- string(half)
-	}()
-	select {
-	case got := <-first:
-		if got != "01234" {
-			t.Errorf("first half %q", got)
-		}
-	case <-time.After(patience / 2):
-		t.Error("the first half arrives only with the second")
+	half := make([]byte, 5)
+	if _, err := io.ReadFull(res.Body, half); err != nil || string(half) != "01234" {
+		t.Errorf("first half %q, %v", half, err)
 	}
 	close(read)
+	if await(t, heldBack, "the server to go on") {
+		t.Error("the first half came only with the second")
+	}
 }
 
 func TestClosingTheClientCancelsTheServersWork(t *testing.T) {
