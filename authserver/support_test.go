@@ -45,8 +45,12 @@ func wantError(t *testing.T, status int, answer map[string]any, wantStatus int, 
 	if status != wantStatus || answer["error"] != string(code) {
 		t.Fatalf("got %d %v, want %d %s", status, answer, wantStatus, code)
 	}
-	if text(answer, "error_description") == "" {
+	description := text(answer, "error_description")
+	if description == "" {
 		t.Errorf("%s comes without a description", code)
+	}
+	if strings.ContainsFunc(description, func(r rune) bool { return r < 0x20 || r > 0x7e || r == '"' || r == '\\' }) {
+		t.Errorf("the description holds characters that RFC 6749 forbids: %s", description)
 	}
 	if answer["access_token"] != nil || answer["refresh_token"] != nil {
 		t.Errorf("a refusal carries a token")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/mcpauth/mcpauth/oauth"
 )
@@ -59,5 +60,21 @@ func (s *Server) oauthError(ctx context.Context, err error) *oauth.Error {
 	if cause := e.Unwrap(); cause != nil {
 		s.opts.Logger.DebugContext(ctx, "a request was refused", "code", e.Code, "cause", cause)
 	}
-	return e
+	plain := *e
+	plain.Description = describable(e.Description)
+	return &plain
+}
+
+// describable keeps to the characters of an error_description (RFC 6749 §5.2),
+// whatever a description quotes.
+func describable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '"' || r == '\\':
+			return '\''
+		case r < 0x20 || r > 0x7e:
+			return '?'
+		}
+		return r
+	}, text)
 }

@@ -25,6 +25,7 @@ if [[ -n $context ]]; then
 fi
 
 bin/cluster up --name "$cluster"
+echo "images (compiling them for the first time takes some minutes)"
 bin/images -o dist/images
 bin/cluster load --name "$cluster" dist/images/*.tar
 exec bin/cluster exec --name "$cluster" -- bin/demo

@@ -42,6 +42,7 @@ e2e() {
 	# Whatever happens, the cluster does not outlive the tests.
 	trap 'bin/cluster down --name "$E2E_CLUSTER"' EXIT
 	bin/cluster up --name "$E2E_CLUSTER"
+	step "images"
 	bin/images -o dist/images
 	bin/cluster load --name "$E2E_CLUSTER" dist/images/*.tar
 	go run ./test/clients/cmd/install # npm packages: the cluster's network cannot reach a registry

@@ -273,7 +273,7 @@ func TestAttack29_IdentityHeaderSmuggling(t *testing.T) {
 			res := raw(t, b, "POST "+testPath+" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
 				"Authorization: Bearer "+token(t, "todo:read")+"\r\n"+line+"\r\n"+
 				fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body))
-			if res.StatusCode != 200 {
+			if res.StatusCode != http.StatusOK {
 				t.Fatalf("status %s", res.Status)
 			}
 			onlyAlice(t, b)
@@ -285,7 +285,7 @@ func TestAttack29_IdentityHeaderSmuggling(t *testing.T) {
 		res := raw(t, b, "POST "+testPath+" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
 			"Authorization: Bearer "+token(t, "todo:read")+"\r\nTrailer: X-Mcp-Auth-Subject\r\nTransfer-Encoding: chunked\r\n\r\n"+
 			fmt.Sprintf("%x\r\n%s\r\n0\r\nX-Mcp-Auth-Subject: mallory\r\n\r\n", len(body), body))
-		if res.StatusCode != 200 {
+		if res.StatusCode != http.StatusOK {
 			t.Fatalf("status %s", res.Status)
 		}
 		onlyAlice(t, b)

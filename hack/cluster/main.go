@@ -23,17 +23,25 @@ const exitUnable = 3
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := command().ExecuteContext(ctx); err != nil {
+	err := command().ExecuteContext(ctx)
+	if err != nil && !errors.Is(err, errSaid) {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
-		os.Exit(exitCode(err))
 	}
+	os.Exit(exitCode(err))
 }
 
+// errSaid joins errors that the command has already told on its standard output.
+var errSaid = errors.New("said")
+
 func exitCode(err error) int {
-	if isUnable(err) {
+	switch {
+	case err == nil:
+		return 0
+	case isUnable(err):
 		return exitUnable
+	default:
+		return 1
 	}
-	return 1
 }
 
 func command() *cobra.Command {
@@ -43,9 +51,26 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(binariesCommand())
+	cmd.AddCommand(binariesCommand(), canRunCommand())
 	cmd.AddCommand(nodeCommands()...)
 	return cmd
+}
+
+// canRunCommand answers on the standard output, for scripts to quote.
+func canRunCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "can-run",
+		Short: "Exit with 0 when this machine can run a node; else print why and exit with 3",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := canRun()
+			if err == nil {
+				return nil
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), err)
+			return errors.Join(errSaid, err)
+		},
+	}
 }
 
 func binariesCommand() *cobra.Command {

@@ -22,7 +22,7 @@ func isUnable(err error) bool {
 
 func nodeCommands() []*cobra.Command {
 	return []*cobra.Command{
-		canRunCommand(), upCommand(), execCommand(), loadCommand(), logsCommand(), statusCommand(), downCommand(),
+		upCommand(), execCommand(), loadCommand(), logsCommand(), statusCommand(), downCommand(),
 	}
 }
 
@@ -44,14 +44,7 @@ func onCluster(cmd *cobra.Command, run func(context.Context, *node.Cluster, []st
 	return cmd
 }
 
-func canRunCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "can-run",
-		Short: "Exit with 0 when this machine can run a node; else say why and exit with 3",
-		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return node.CanRun() },
-	}
-}
+func canRun() error { return node.CanRun() }
 
 func upCommand() *cobra.Command {
 	return onCluster(&cobra.Command{

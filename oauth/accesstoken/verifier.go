@@ -35,7 +35,8 @@ var (
 	ErrNotYet     = fmt.Errorf("%w: it is not valid yet", ErrInvalid)
 )
 
-// ErrKeysUnavailable says that no key set could be had at all: the token may be
+// ErrKeysUnavailable says that no key set could be had, or none since the token's
+// key may have been published: the token may be
 // good, and the caller should answer 503 rather than 401.
 var ErrKeysUnavailable = errors.New("the issuer's keys could not be fetched")
 

@@ -3,11 +3,15 @@
 package node
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +29,9 @@ func CanRun() error {
 	if os.Geteuid() != 0 {
 		return &Unable{"it takes root"}
 	}
+	if all, err := allUsers(); err != nil || !all {
+		return &Unable{"it takes root outside of a user namespace"}
+	}
 	if err := canUnshare(); err != nil {
 		return &Unable{fmt.Sprintf("no namespaces of its own (%v); a container must be privileged", err)}
 	}
@@ -35,6 +42,16 @@ func CanRun() error {
 		return &Unable{fmt.Sprintf("without apt-get nothing installs %v", missing)}
 	}
 	return nil
+}
+
+// allUsers reports whether every user of the machine is a user here: root of a user namespace has
+// neither the machine's devices nor its cgroups.
+func allUsers() (bool, error) {
+	content, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return false, err
+	}
+	return strings.Join(strings.Fields(string(content)), " ") == "0 0 4294967295", nil
 }
 
 // canUnshare tries on a thread that ends with the attempt.
@@ -59,7 +76,26 @@ func canMakeCgroup() error {
 	if err := os.Mkdir(probe, 0o755); err != nil {
 		return err
 	}
-	return os.Remove(probe)
+	return errors.Join(hasControllers(probe), os.Remove(probe))
+}
+
+// hasControllers looks, in version 2 of cgroups alone, for the controllers that the kubelet demands
+// of its cgroup. Version 1 has a hierarchy for each and no such file.
+func hasControllers(cgroup string) error {
+	content, err := os.ReadFile(filepath.Join(cgroup, "cgroup.controllers"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	there := strings.Fields(string(content))
+	for _, name := range []string{"cpu", "memory", "pids"} {
+		if !slices.Contains(there, name) {
+			return fmt.Errorf("the controller %s is not delegated", name)
+		}
+	}
+	return nil
 }
 
 // onOwnThread runs fn on an operating-system thread that does nothing before and nothing after:

@@ -46,19 +46,23 @@ func parseMounts(r io.Reader) ([]mount, error) {
 	return found, lines.Err()
 }
 
-// cgroupRoots lists where the hierarchies of cgroups are: one in version 2, many in version 1.
+// cgroupRoots lists where the hierarchies of cgroups are: one in version 2, many in version 1. A
+// machine may have both; then those of version 1, which have the controllers, are first.
 func cgroupRoots() ([]string, error) {
 	all, err := mounts()
 	if err != nil {
 		return nil, err
 	}
-	var roots []string
+	var version1, version2 []string
 	for _, m := range all {
-		if m.kind == "cgroup" || m.kind == "cgroup2" {
-			roots = append(roots, m.point)
+		switch m.kind {
+		case "cgroup":
+			version1 = append(version1, m.point)
+		case "cgroup2":
+			version2 = append(version2, m.point)
 		}
 	}
-	return roots, nil
+	return append(version1, version2...), nil
 }
 
 // makeCgroups makes the cgroup of all pods in each hierarchy.
