@@ -36,8 +36,8 @@ var (
 )
 
 // ErrKeysUnavailable says that no key set could be had, or none since the token's
-// key may have been published: the token may be
-// good, and the caller should answer 503 rather than 401.
+// key may have been published: the token may be good, and the caller should
+// answer 503 rather than 401.
 var ErrKeysUnavailable = errors.New("the issuer's keys could not be fetched")
 
 // KeySource finds the public key for a token's "kid". It returns ErrUnknownKey
