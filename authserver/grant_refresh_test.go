@@ -73,7 +73,7 @@ func TestRefreshTokensDieOfIdlenessAndOfAge(t *testing.T) {
 			status := 0
 			for _, step := range test.steps {
 				server.Advance(step)
-				next := map[string]any{}
+				var next map[string]any
 				if status, next = server.Token(t, authservertest.Refresh(app, text(tokens, "refresh_token"))); status == http.StatusOK {
 					tokens = next
 				}

@@ -102,7 +102,7 @@ func (s *Server) resume(r *request, step, sealed string) (*stage, error) {
 // lookUp asks again what authorize asked when the journey began.
 func (s *Server) lookUp(r *request, g *stage) error {
 	var ok bool
-	if g.issuer, ok = r.issuer.view.issuer(g.Issuer); !ok {
+	if g.issuer, ok = r.issuer.issuer(g.Issuer); !ok {
 		return fmt.Errorf("%w: its issuer is gone", errJourney)
 	}
 	cl, err := g.issuer.clients.Resolve(r.Context(), g.ClientID)

@@ -47,14 +47,26 @@ type Page struct {
 // Get fetches a URL.
 func (b *Browser) Get(target string) *Page {
 	b.test.Helper()
-	response, err := b.Client.Get(target)
-	return b.read(response, err)
+	request, err := http.NewRequestWithContext(b.test.Context(), http.MethodGet, target, nil)
+	return b.do(request, err)
 }
 
 // Post sends a form.
 func (b *Browser) Post(target string, form url.Values) *Page {
 	b.test.Helper()
-	response, err := b.Client.PostForm(target, form)
+	request, err := http.NewRequestWithContext(b.test.Context(), http.MethodPost, target, strings.NewReader(form.Encode()))
+	if err == nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return b.do(request, err)
+}
+
+func (b *Browser) do(request *http.Request, err error) *Page {
+	b.test.Helper()
+	if err != nil {
+		b.test.Fatal(err)
+	}
+	response, err := b.Client.Do(request)
 	return b.read(response, err)
 }
 
