@@ -13,6 +13,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"github.com/mcpauth/mcpauth/oauth/keyring"
 )
 
 var _ = Describe("A protected server", func() {
@@ -79,15 +81,53 @@ var _ = Describe("A change of a Scope", func() {
 	It("is enforced without a restart", func(ctx context.Context) {
 		token := clientToken(ctx, "todo:read")
 		pod := kubectl(ctx, "-n", "apps", "get", "pods", "-l", "app=todo", "-o", "name")
-		patch(ctx, `{"spec":{"tools":["list_*","get_*","create_*"]}}`)
-		DeferCleanup(func(ctx context.Context) { patch(ctx, `{"spec":{"tools":["list_*","get_*"]}}`) }, NodeTimeout(time.Minute))
-		Eventually(func(ctx context.Context) int {
+		create := func(ctx context.Context) int {
 			response, _ := call(ctx, token, "create_task")
 			return response.StatusCode
-		}).WithContext(ctx).Should(Equal(http.StatusOK))
+		}
+		patch(ctx, `{"spec":{"tools":["list_*","get_*","create_*"]}}`)
+		Eventually(create).WithContext(ctx).Should(Equal(http.StatusOK))
+		patch(ctx, `{"spec":{"tools":["list_*","get_*"]}}`)
+		Eventually(create).WithContext(ctx).Should(Equal(http.StatusForbidden))
 		Expect(kubectl(ctx, "-n", "apps", "get", "pods", "-l", "app=todo", "-o", "name")).To(Equal(pod))
 	}, NodeTimeout(5*time.Minute))
 })
+
+var _ = Describe("A change of the key Secret", func() {
+	It("has the server sign with the new key, and sidecars accept it, without a restart", func(ctx context.Context) {
+		pods := func(ctx context.Context) string { return kubectl(ctx, "get", "pods", "-A", "-o", "name") }
+		before := pods(ctx)
+		ring, err := keyring.New(keyring.RS256, time.Now())
+		Expect(err).NotTo(HaveOccurred())
+		encoded, err := ring.Encode()
+		Expect(err).NotTo(HaveOccurred())
+		body, err := json.Marshal(map[string]any{"data": map[string][]byte{keyring.SecretKey: encoded}})
+		Expect(err).NotTo(HaveOccurred())
+		kubectl(ctx, "-n", "mcpauth-system", "patch", "secret", "mcpauth-main-keys", "--type=merge", "-p", string(body))
+
+		Eventually(func(ctx context.Context) string { return keyOf(clientToken(ctx, "todo:read")) }).
+			WithContext(ctx).Should(Equal(ring.Active().KeyID()))
+		response, answer := call(ctx, clientToken(ctx, "todo:read"), "list_tasks")
+		Expect(response.StatusCode).To(Equal(http.StatusOK), answer)
+		Eventually(func(ctx context.Context) string {
+			return kubectl(ctx, "-n", "mcpauth-system", "get", "authorizationserver", "main", "-o", "jsonpath={.status.keys[*].id}")
+		}).WithContext(ctx).Should(Equal(ring.Active().KeyID()))
+		Expect(pods(ctx)).To(Equal(before))
+	}, NodeTimeout(3*time.Minute))
+})
+
+// keyOf is the "kid" of a token.
+func keyOf(token string) string {
+	GinkgoHelper()
+	head, _, _ := strings.Cut(token, ".")
+	decoded, err := base64.RawURLEncoding.DecodeString(head)
+	Expect(err).NotTo(HaveOccurred())
+	var header struct {
+		KeyID string `json:"kid"`
+	}
+	Expect(json.Unmarshal(decoded, &header)).To(Succeed())
+	return header.KeyID
+}
 
 var _ = Describe("The operator", func() {
 	It("writes nothing once everything is as wished", func(ctx context.Context) {
