@@ -81,9 +81,19 @@ func (l *limiter) forget(key string) {
 	}
 }
 
-// remoteAddr is the address of whoever sent the request: the peer's, or, where
-// the peer is a trusted proxy, the last address in X-Forwarded-For that is not.
+// remoteAddr is the address of whoever sent the request, for limits and audit
+// events alone.
 func (s *Server) remoteAddr(r *http.Request) netip.Addr {
+	var trusted []netip.Prefix
+	if current := s.opts.Catalog(); current != nil {
+		trusted = current.TrustedProxies()
+	}
+	return forwardedAddr(r, trusted)
+}
+
+// forwardedAddr is the peer's address, or, where the peer is a trusted proxy, the
+// last one in X-Forwarded-For that is not.
+func forwardedAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
@@ -91,7 +101,7 @@ func (s *Server) remoteAddr(r *http.Request) netip.Addr {
 	addr := peer.Addr().Unmap()
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
-		if !slices.ContainsFunc(s.opts.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+		if !slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(addr) }) {
 			break
 		}
 		before, err := netip.ParseAddr(strings.TrimSpace(hop))
@@ -104,8 +114,9 @@ func (s *Server) remoteAddr(r *http.Request) netip.Addr {
 }
 
 // limitKey is the address as limits count it: one IPv6 customer has a /64.
-func (s *Server) limitKey(r *http.Request) string {
-	addr := s.remoteAddr(r)
+func (s *Server) limitKey(r *http.Request) string { return limitKey(s.remoteAddr(r)) }
+
+func limitKey(addr netip.Addr) string {
 	if addr.Is6() {
 		if prefix, err := addr.Prefix(64); err == nil {
 			return prefix.String()

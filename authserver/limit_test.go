@@ -56,20 +56,15 @@ func TestForwardedAddressesAreBelievedFromTrustedProxiesAlone(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.RemoteAddr = test.peer
 		r.Header["X-Forwarded-For"] = test.forwarded
-		s := &Server{opts: Options{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
-		if got := s.remoteAddr(r).String(); got != test.want {
+		if got := forwardedAddr(r, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}).String(); got != test.want {
 			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
 		}
 	}
 }
 
 func TestOneIPv6CustomerIsOneKey(t *testing.T) {
-	key := func(peer string) string {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.RemoteAddr = peer
-		return (&Server{}).limitKey(r)
-	}
-	if key("[2001:db8::1]:1") != key("[2001:db8::ffff:2]:9") || key("[2001:db8::1]:1") == key("[2001:db8:0:1::1]:1") {
+	key := func(addr string) string { return limitKey(netip.MustParseAddr(addr)) }
+	if key("2001:db8::1") != key("2001:db8::ffff:2") || key("2001:db8::1") == key("2001:db8:0:1::1") {
 		t.Error("limits do not count a /64 as one")
 	}
 }

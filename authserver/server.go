@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,9 +44,6 @@ type Options struct {
 	Now func() time.Time
 	// HTTPClient reaches upstream providers; nil means one with a timeout of 10 s.
 	HTTPClient *http.Client
-	// TrustedProxies are the peers whose X-Forwarded-For is believed, for limits
-	// and audit events alone; none by default.
-	TrustedProxies []netip.Prefix
 }
 
 // Server is the authorization server. It is safe for concurrent use.

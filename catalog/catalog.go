@@ -3,6 +3,7 @@ package catalog
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/mcpauth/mcpauth/oauth"
@@ -16,9 +17,12 @@ type Content struct {
 	// DisplayName is the installation's name on pages; empty means the issuer's host.
 	DisplayName  string
 	Registration Registration
-	Resources    []*Resource
-	Clients      []*Client
-	Providers    []*IdentityProvider
+	// TrustedProxies are the peers whose X-Forwarded-For is believed, for limits and
+	// audit events alone; none by default.
+	TrustedProxies []netip.Prefix
+	Resources      []*Resource
+	Clients        []*Client
+	Providers      []*IdentityProvider
 }
 
 // Registration says which clients may come without having been registered
@@ -78,6 +82,10 @@ func (c *Catalog) DisplayName() string { return c.content.DisplayName }
 
 // Registration says which unknown clients may come.
 func (c *Catalog) Registration() Registration { return c.content.Registration }
+
+// TrustedProxies are the peers whose X-Forwarded-For is believed. The slice is not
+// the caller's to change.
+func (c *Catalog) TrustedProxies() []netip.Prefix { return c.content.TrustedProxies }
 
 // Resources are all protected resources, ordered by id. The slice is not the
 // caller's to change.

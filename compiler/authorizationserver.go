@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -25,9 +26,10 @@ func (c *compilation) authorizationServers() {
 		c.authz[nameOf(object)] = &authz{
 			object: object,
 			content: catalog.Content{
-				Issuer:       object.Spec.Issuer,
-				DisplayName:  object.Spec.DisplayName,
-				Registration: registration(object.Spec.Registration),
+				Issuer:         object.Spec.Issuer,
+				DisplayName:    object.Spec.DisplayName,
+				Registration:   registration(object.Spec.Registration),
+				TrustedProxies: trustedProxies(object.Spec.TrustedProxies),
 			},
 			resourceIDs: make(map[oauth.ResourceID]*v1alpha1.MCPServer),
 			resources:   make(map[oauth.ResourceKey]*v1alpha1.MCPServer),
@@ -56,7 +58,23 @@ func checkAuthorizationServer(object *v1alpha1.AuthorizationServer, issuers map[
 			return []Problem{invalid("spec.allowedNamespaces.selector", "the namespace selector is malformed: %s", err)}
 		}
 	}
+	for _, network := range spec.TrustedProxies {
+		if _, err := netip.ParsePrefix(network); err != nil {
+			return []Problem{invalid("spec.trustedProxies", "%q is not a network in CIDR notation, such as 10.0.0.0/8", network)}
+		}
+	}
 	return nil
+}
+
+// trustedProxies reads networks that checkAuthorizationServer has checked.
+func trustedProxies(networks []string) []netip.Prefix {
+	var prefixes []netip.Prefix
+	for _, network := range networks {
+		if prefix, err := netip.ParsePrefix(network); err == nil {
+			prefixes = append(prefixes, prefix)
+		}
+	}
+	return prefixes
 }
 
 func registration(spec *v1alpha1.Registration) catalog.Registration {

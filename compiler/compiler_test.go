@@ -173,6 +173,8 @@ func TestEveryProblemIsNamed(t *testing.T) {
 			second.ObjectMeta = meta("other", "second", 5)
 			in.AuthorizationServers = append(in.AuthorizationServers, second)
 		}, want{object(compiler.KindAuthorizationServer, "other", "second"), "Accepted", v1alpha1.ReasonConflict, "mcpauth-system/main", false}},
+		{"a trusted proxy that is no network", func(in *compiler.Input) { in.AuthorizationServers[0].Spec.TrustedProxies = []string{"10.0.0.1"} },
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "CIDR", false}},
 		{"a malformed namespace selector", func(in *compiler.Input) {
 			in.AuthorizationServers[0].Spec.AllowedNamespaces = &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesSelector,
 				Selector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}}
@@ -354,5 +356,14 @@ func TestCompilingTwiceGivesTheSamePolicyBytes(t *testing.T) {
 	}
 	if _, err := policy.Decode(first); err != nil {
 		t.Errorf("the sidecar would refuse it: %v", err)
+	}
+}
+
+func TestTrustedProxiesReachTheCatalog(t *testing.T) {
+	in := world()
+	in.AuthorizationServers[0].Spec.TrustedProxies = []string{"10.0.0.0/8", "2001:db8::/32"}
+	got := compiler.Compile(*in).Catalogs[name("mcpauth-system", "main")].TrustedProxies()
+	if len(got) != 2 || got[0].String() != "10.0.0.0/8" || got[1].String() != "2001:db8::/32" {
+		t.Errorf("trusted proxies are %v", got)
 	}
 }

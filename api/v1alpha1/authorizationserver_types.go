@@ -57,6 +57,16 @@ type AuthorizationServerSpec struct {
 	// Registration says which clients may come that no OAuthClient describes.
 	// +optional
 	Registration *Registration `json:"registration,omitempty"`
+
+	// TrustedProxies are the networks, in CIDR notation, of the proxies and load balancers in front of the
+	// server. Limits by address and audit events count the address that these report in X-Forwarded-For; nobody
+	// else's report is believed. None when absent, so that everybody behind one proxy shares one limit.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=64
+	TrustedProxies []string `json:"trustedProxies,omitempty"`
 }
 
 // StorageType names a database.
