@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -39,13 +40,13 @@ func command() *cobra.Command {
 	flags.StringVar(&b.tag, "tag", "dev", "tag of every image")
 	flags.StringVar(&b.arch, "arch", runtime.GOARCH, "architecture of the images")
 	flags.StringVar(&kind, "kind", "", "load each image into the kind cluster of this name")
-	if err := cmd.MarkFlagRequired("output"); err != nil {
-		panic(err) // the flag is declared four lines above
-	}
 	return cmd
 }
 
 func run(cmd *cobra.Command, b *builder, kind string, names []string) error {
+	if b.out == "" {
+		return errors.New("say where the archives go: -o DIR")
+	}
 	chosen, err := choose(names)
 	if err != nil {
 		return err

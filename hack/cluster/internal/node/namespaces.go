@@ -62,7 +62,7 @@ func (c *Cluster) inNetwork(fn func() error) error {
 // enterNetwork moves the calling thread.
 func (c *Cluster) enterNetwork() error {
 	if err := setns(c.networkFile(), unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("enter the network namespace of cluster %s: %w", c.Name, err)
+		return fmt.Errorf("enter the network namespace of cluster %s (is it up?): %w", c.Name, err)
 	}
 	return nil
 }

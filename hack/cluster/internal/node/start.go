@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -114,6 +115,14 @@ func (c *Cluster) environment() []string {
 		"LANG=C.UTF-8",
 		ownerVariable + "=" + c.Dir,
 	}
+}
+
+// end says how an ended component ended. That it did is an error, whatever its exit code.
+func (r *running) end() error {
+	if r.failure == nil {
+		return errors.New("it ended by itself")
+	}
+	return fmt.Errorf("it ended: %w", r.failure)
 }
 
 // fail describes the component's trouble with the end of its log.

@@ -29,11 +29,11 @@ func (c *Cluster) Status(ctx context.Context) error {
 		} else if ok {
 			state = "ended     see " + c.logFile(what.name)
 		}
-		c.Out.Line(what.name, state)
+		c.Out.Line(fmt.Sprintf("%-23s", what.name), state)
 	}
 	if err := c.Healthy(ctx); err != nil {
 		return err
 	}
-	c.Out.Line("healthy", "kubeconfig "+c.Kubeconfig())
+	c.Out.Line(fmt.Sprintf("%-23s", "healthy"), "kubeconfig "+c.Kubeconfig())
 	return nil
 }

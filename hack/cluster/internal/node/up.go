@@ -30,7 +30,7 @@ func (c *Cluster) Up(ctx context.Context, binaries func(context.Context) (string
 	if err != nil {
 		return err
 	}
-	defer lock.Release()
+	defer c.unlock(lock)
 	done := c.Out.Begin("ready")
 	if err := c.installPackages(ctx); err != nil {
 		return err
@@ -57,6 +57,17 @@ func (c *Cluster) lock(ctx context.Context) (*filelock.Lock, error) {
 	return filelock.Acquire(ctx, c.lockFile(), func() {
 		c.Out.Line("waiting", "another command works on cluster "+c.Name)
 	})
+}
+
+// unlock leaves no lock behind where there is no cluster.
+func (c *Cluster) unlock(lock *filelock.Lock) {
+	if exists(c.Dir) {
+		lock.Release()
+		return
+	}
+	if err := lock.Remove(); err != nil {
+		c.Out.Line("lock", err.Error())
+	}
 }
 
 // reuse reports whether the cluster is up. What is left of one that is not is removed.
@@ -210,7 +221,7 @@ func (c *Cluster) await(ctx context.Context, r *running, ready func(context.Cont
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-r.ended:
-			return r.fail(fmt.Errorf("it ended: %v", r.failure))
+			return r.fail(r.end())
 		case <-deadline.C:
 			return r.fail(fmt.Errorf("not ready after %s: %w", startTimeout, err))
 		case <-time.After(pollEvery):
