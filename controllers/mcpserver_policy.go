@@ -55,7 +55,7 @@ func (r *MCPServerReconciler) bootstrapKeys(ctx context.Context, s *mcpServer) (
 		return nil, fmt.Errorf("read ConfigMap %s: %w", key, err)
 	}
 	p, err := policy.Decode([]byte(written.Data[policy.FileName]))
-	if err != nil {
+	if err != nil || len(p.JWKS) == 0 || string(p.JWKS) == "null" {
 		return nil, nil // not written yet, or damaged by hand: there are no keys to keep
 	}
 	var compact json.RawMessage

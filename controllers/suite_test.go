@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	controllerconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -45,12 +46,21 @@ var (
 	k8s      client.Client
 	operator *underTest
 	written  *writes
+	hook     *envtest.WebhookInstallOptions
 )
 
 // underTest is the running operator, for specs that call a reconciler directly.
 type underTest struct {
 	manager  ctrl.Manager
 	compiled *kube.Compiler
+}
+
+// mcpServers is the reconciler of an operator that has just begun.
+func (o *underTest) mcpServers() *MCPServerReconciler {
+	c := o.manager.GetClient()
+	return &MCPServerReconciler{
+		Client: c, Compiled: o.compiled, SidecarImage: sidecarImage, Now: time.Now, keys: newPublicKeys(c, o.manager.GetCache()),
+	}
 }
 
 func TestControllers(t *testing.T) {
@@ -74,6 +84,9 @@ var _ = BeforeSuite(func(ctx context.Context) {
 		BinaryAssetsDirectory: binaries(),
 		WebhookInstallOptions: envtest.WebhookInstallOptions{Paths: []string{filepath.Join("..", "config", "webhook", "injector.yaml")}},
 	}
+	// As some distributions do: whoever makes an owner wait for its children must be
+	// allowed to change the owner's finalizers.
+	cluster.ControlPlane.GetAPIServer().Configure().Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
 	config, err := cluster.Start()
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(cluster.Stop)
@@ -83,7 +96,8 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	// The operator outlives this node, so it does not hang on its context.
 	running, stop := context.WithCancel(context.Background())
 	written = &writes{}
-	operator = start(running, written.observe(config), scheme, &cluster.WebhookInstallOptions)
+	hook = &cluster.WebhookInstallOptions
+	operator = start(running, written.observe(asOperator(ctx, config)), scheme, hook)
 	DeferCleanup(stop)
 	Eventually(ctx, func() error { return operator.manager.GetWebhookServer().StartedChecker()(nil) }).
 		Should(Succeed(), "the webhook must answer")
@@ -119,11 +133,13 @@ func modified(file string) time.Time {
 func start(ctx context.Context, config *rest.Config, scheme *runtime.Scheme, hook *envtest.WebhookInstallOptions) *underTest {
 	cacheOptions, err := CacheOptions()
 	Expect(err).NotTo(HaveOccurred())
+	unvalidated := true // a second operator has controllers of the same names
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:  scheme,
-		Cache:   cacheOptions,
-		Client:  ClientOptions(),
-		Metrics: metricsserver.Options{BindAddress: "0"},
+		Scheme:     scheme,
+		Cache:      cacheOptions,
+		Client:     ClientOptions(),
+		Controller: controllerconfig.Controller{SkipNameValidation: &unvalidated},
+		Metrics:    metricsserver.Options{BindAddress: "0"},
 		WebhookServer: webhook.NewServer(webhook.Options{
 			Host: hook.LocalServingHost, Port: hook.LocalServingPort, CertDir: hook.LocalServingCertDir,
 		}),

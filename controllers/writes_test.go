@@ -10,7 +10,8 @@ import (
 )
 
 // writes records every request by which the operator changes something, as
-// "METHOD path". Events are left out: they tell of changes.
+// "METHOD path". Refused ones are left out, since they change nothing, and so are
+// events, since they tell of changes.
 type writes struct {
 	mu   sync.Mutex
 	done []string
@@ -21,12 +22,14 @@ func (w *writes) observe(config *rest.Config) *rest.Config {
 	observed := rest.CopyConfig(config)
 	observed.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(request *http.Request) (*http.Response, error) {
-			if request.Method != http.MethodGet && !strings.Contains(request.URL.Path, "/events") {
+			response, err := next.RoundTrip(request)
+			changes := request.Method != http.MethodGet && !strings.Contains(request.URL.Path, "/events")
+			if changes && err == nil && response.StatusCode < http.StatusMultipleChoices {
 				w.mu.Lock()
 				w.done = append(w.done, request.Method+" "+request.URL.Path)
 				w.mu.Unlock()
 			}
-			return next.RoundTrip(request)
+			return response, err
 		})
 	})
 	return observed
