@@ -18,7 +18,7 @@ controllers() {
 	step "controllers and webhook on a real API server"
 	KUBEBUILDER_ASSETS=$(go run ./hack/cluster binaries --only envtest)
 	export KUBEBUILDER_ASSETS
-	go test -timeout 15m ./controllers
+	go test -timeout 15m ./controllers ./cmd/operator
 }
 
 e2e() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -93,11 +94,20 @@ func (c *certificateFiles) copy(ctx context.Context) error {
 	if len(certificate) == 0 || len(key) == 0 || secret.ResourceVersion == c.version {
 		return nil
 	}
-	for name, content := range map[string][]byte{corev1.TLSPrivateKeyKey: key, corev1.TLSCertKey: certificate} {
-		if err := os.WriteFile(filepath.Join(c.dir, name), content, 0o600); err != nil {
-			return fmt.Errorf("write the webhook's certificate: %w", err)
-		}
+	// The certificate comes last: that it is there is what others wait for.
+	err := errors.Join(c.write(corev1.TLSPrivateKeyKey, key), c.write(corev1.TLSCertKey, certificate))
+	if err != nil {
+		return fmt.Errorf("write the webhook's certificate: %w", err)
 	}
 	c.version = secret.ResourceVersion
 	return nil
+}
+
+// write puts a whole file in place at once, so that nobody reads half of one.
+func (c *certificateFiles) write(name string, content []byte) error {
+	file := filepath.Join(c.dir, name)
+	if err := os.WriteFile(file+".new", content, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
 }
