@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -21,47 +22,13 @@ import (
 	"github.com/mcpauth/mcpauth/api/v1alpha1"
 )
 
-// contract is what other tools write. It may gain fields; none of those that are
-// here may change its meaning.
-const contract = `
-apiVersion: mcpauth.dev/v1alpha1
-kind: AuthorizationServer
-metadata: {name: main, namespace: mcpauth-system}
-spec: {issuer: "http://127.0.0.1:9400", storage: {type: SQLite}, allowedNamespaces: {from: All}}
----
-apiVersion: mcpauth.dev/v1alpha1
-kind: IdentityProvider
-metadata: {name: people, namespace: mcpauth-system}
-spec:
-  authorizationServerRef: {name: main}
-  type: Static
-  static: {users: [{username: alice, email: alice@example.com, passwordHash: "<bcrypt>", groups: [staff]}]}
----
-apiVersion: mcpauth.dev/v1alpha1
-kind: MCPServer
-metadata: {name: todo, namespace: apps}
-spec:
-  authorizationServerRef: {name: main, namespace: mcpauth-system}
-  url: "http://127.0.0.1:9401/mcp"
-  workload: {port: 8080, path: /mcp}
-  accessTokenLifetime: 15m
----
-apiVersion: mcpauth.dev/v1alpha1
-kind: Scope
-metadata: {name: todo-read, namespace: apps}
-spec: {scope: "todo:read", description: Read your tasks, serverRefs: [{name: todo}], tools: ["list_*", "get_*"], default: true}
----
-apiVersion: mcpauth.dev/v1alpha1
-kind: OAuthClient
-metadata: {name: agent, namespace: apps}
-spec:
-  clientID: agent        # optional, unique, immutable; default derived from the UID
-  serverRefs: [{name: todo}]
-  grantTypes: [authorization_code, refresh_token, client_credentials]
-  redirectURIs: ["http://127.0.0.1:8765/callback"]
-  tokenEndpointAuthMethod: client_secret_basic
-  secret: {name: agent-oauth, mode: Generate}
-`
+// contract is the manifest that other tools rely on.
+func contract() string {
+	GinkgoHelper()
+	text, err := os.ReadFile("../api/v1alpha1/testdata/contract.yaml")
+	Expect(err).NotTo(HaveOccurred())
+	return string(text)
+}
 
 var _ = Describe("The manifest that other tools rely on", func() {
 	It("is stored as it is, and served", func(ctx SpecContext) {
@@ -72,7 +39,7 @@ var _ = Describe("The manifest that other tools rely on", func() {
 		hash, err := bcrypt.GenerateFromPassword([]byte("wonderland"), bcrypt.MinCost)
 		Expect(err).NotTo(HaveOccurred())
 		strict := client.WithFieldValidation(k8s, metav1.FieldValidationStrict)
-		for _, object := range parse(strings.ReplaceAll(contract, "<bcrypt>", string(hash))) {
+		for _, object := range parse(strings.ReplaceAll(contract(), "<bcrypt>", string(hash))) {
 			sent := object.DeepCopy()
 			Expect(strict.Create(ctx, object)).To(Succeed(), object.GetKind())
 			DeferCleanup(func(ctx context.Context) { _ = k8s.Delete(ctx, object) })
@@ -101,7 +68,7 @@ var _ = Describe("The manifest that other tools rely on", func() {
 	})
 
 	It("is refused with a field that nobody knows, where kubectl asks for that", func(ctx SpecContext) {
-		object := parse(contract)[0]
+		object := parse(contract())[0]
 		object.Object["spec"].(map[string]any)["isuer"] = "http://127.0.0.1:9400"
 		object.SetNamespace(namespace(ctx, nil))
 		strict := client.WithFieldValidation(k8s, metav1.FieldValidationStrict)
