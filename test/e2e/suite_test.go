@@ -22,6 +22,8 @@ const (
 	// quick; polling is how often a test looks.
 	patience = 2 * time.Minute
 	polling  = 500 * time.Millisecond
+	// quiet is how long nothing may be written before a controller counts as still.
+	quiet = 20 * time.Second
 )
 
 // play is the stage that all tests share, set up once.
