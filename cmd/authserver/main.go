@@ -5,6 +5,10 @@ package main
 import (
 	"os"
 
+	// Identity providers are reached by https, and the image holds nothing but this
+	// program: these roots count where the system has none.
+	_ "golang.org/x/crypto/x509roots/fallback"
+
 	"github.com/mcpauth/mcpauth/cmd/internal/process"
 )
 
