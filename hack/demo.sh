@@ -28,4 +28,8 @@ bin/cluster up --name "$cluster"
 echo "images (compiling them for the first time takes some minutes)"
 bin/images -o dist/images
 bin/cluster load --name "$cluster" dist/images/*.tar
-exec bin/cluster exec --name "$cluster" -- bin/demo
+bin/cluster exec --name "$cluster" -- bin/demo
+cat <<END
+Look around   bin/cluster exec --name $cluster -- kubectl get mcpauth -A
+Remove it     make demo-down
+END
