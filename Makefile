@@ -14,7 +14,6 @@ CLUSTER ?= mcpauth
 export KUBE_CONTEXT FOCUS CLUSTER
 
 TOOLS := go tool -modfile=hack/tools/go.mod
-UNIT := $$(go list ./... | grep -v -e /controllers$$ -e /test/e2e$$)
 
 ##@ Try it
 
