@@ -110,13 +110,3 @@ func (c *Catalog) ResourceByIndicator(indicator string) *Resource {
 
 // Client finds a client that was registered beforehand, or nil.
 func (c *Catalog) Client(id string) *Client { return c.byClient[id] }
-
-// Provider finds an identity provider by its name, or nil.
-func (c *Catalog) Provider(name string) *IdentityProvider {
-	for _, provider := range c.content.Providers {
-		if provider.Name == name {
-			return provider
-		}
-	}
-	return nil
-}

@@ -1,8 +1,6 @@
 package catalog
 
 import (
-	"slices"
-
 	"github.com/mcpauth/mcpauth/oauth"
 )
 
@@ -21,6 +19,3 @@ type Client struct {
 	// its resources.
 	Scopes oauth.ScopeSet
 }
-
-// MayReach reports whether the client is for the resource.
-func (c *Client) MayReach(id oauth.ResourceID) bool { return slices.Contains(c.Resources, id) }

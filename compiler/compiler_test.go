@@ -144,7 +144,7 @@ func TestAWorldWithoutProblemsIsServedWhole(t *testing.T) {
 	if got.Clients != 1 || got.MetadataURL != "https://todo.example.com/.well-known/oauth-protected-resource/mcp" {
 		t.Errorf("server: %+v", got)
 	}
-	if snapshot.Provider("people") == nil {
+	if len(snapshot.Providers()) != 1 || snapshot.Providers()[0].Name != "people" {
 		t.Error("the identity provider is not served")
 	}
 }

@@ -25,11 +25,9 @@ const (
 	InvalidTarget           ErrorCode = "invalid_target"            // RFC 8707 §2
 	InvalidRedirectURI      ErrorCode = "invalid_redirect_uri"      // RFC 7591 §3.2.2
 	InvalidClientMetadata   ErrorCode = "invalid_client_metadata"   // RFC 7591 §3.2.2
-	UnsupportedTokenType    ErrorCode = "unsupported_token_type"    // RFC 7009 §2.2.1
 	InvalidToken            ErrorCode = "invalid_token"             // RFC 6750 §3.1
 	InsufficientScope       ErrorCode = "insufficient_scope"        // RFC 6750 §3.1
 	LoginRequired           ErrorCode = "login_required"            // OpenID Connect Core §3.1.2.6
-	ConsentRequired         ErrorCode = "consent_required"          // OpenID Connect Core §3.1.2.6
 )
 
 // statuses are the HTTP statuses that differ from 400 Bad Request.

@@ -53,14 +53,6 @@ func ParseResource(raw string) (ResourceKey, error) {
 	return ResourceKey(strings.ToLower(raw[:schemeEnd+len(u.Host)]) + rest), nil
 }
 
-// SameResource reports whether two resource indicators name the same resource.
-// An invalid one is the same as nothing.
-func SameResource(a, b string) bool {
-	ka, errA := ParseResource(a)
-	kb, errB := ParseResource(b)
-	return errA == nil && errB == nil && ka == kb
-}
-
 // IsLoopbackHost reports whether a host, as url.URL.Hostname returns it, without
 // port and brackets, is this machine by name or literal address: localhost, 127.0.0.0/8 or ::1. Look-alikes such as
 // localhost.example, 127.0.0.1.example or IPv4-mapped IPv6 are not.

@@ -29,8 +29,10 @@ func TestResourcesAreTheSameWhereOnlyTheAuthoritysSpellingDiffers(t *testing.T) 
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if SameResource(tt.a, tt.b) != tt.want || SameResource(tt.b, tt.a) != tt.want {
-				t.Errorf("SameResource(%q, %q) is not %v both ways", tt.a, tt.b, tt.want)
+			a, errA := ParseResource(tt.a)
+			b, errB := ParseResource(tt.b)
+			if same := errA == nil && errB == nil && a == b; same != tt.want {
+				t.Errorf("%q and %q have the same key: %v, want %v", tt.a, tt.b, same, tt.want)
 			}
 		})
 	}

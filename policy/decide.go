@@ -93,13 +93,6 @@ func kindOf(method string) kind {
 	return other
 }
 
-// NamesTarget reports whether messages of the method act on a tool, a prompt or a
-// resource, so that a message without its name is malformed.
-func NamesTarget(method string) bool {
-	k := kindOf(method)
-	return k == tool || k == prompt || k == resource
-}
-
 // rule is one pattern of one scope.
 type rule struct {
 	kind    kind

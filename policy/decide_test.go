@@ -127,17 +127,6 @@ func TestAPolicyThatWasNotPreparedAllowsNothing(t *testing.T) {
 	}
 }
 
-func TestMethodsThatActByNameAreKnown(t *testing.T) {
-	for method, want := range map[string]bool{
-		CallTool: true, GetPrompt: true, ReadResource: true, Subscribe: true, Unsubscribe: true,
-		"initialize": false, "tools/list": false, "": false, "notifications/x": false, "tools/execute": false,
-	} {
-		if got := NamesTarget(method); got != want {
-			t.Errorf("NamesTarget(%q) = %v, want %v", method, got, want)
-		}
-	}
-}
-
 func TestChallengesNameTheDefaultScopesAndMetadataAll(t *testing.T) {
 	p := todo(t, nil)
 	if got := p.DefaultScopes().String(); got != "todo:read" {

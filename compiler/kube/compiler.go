@@ -74,7 +74,10 @@ func (c *Compiler) Start(ctx context.Context) error {
 		}
 	}
 	if !c.cache.WaitForCacheSync(ctx) {
-		return errors.New("the caches of the custom resources did not fill before the process was stopped")
+		if ctx.Err() != nil {
+			return nil // stopped before the caches had filled
+		}
+		return errors.New("the caches of the custom resources did not fill")
 	}
 	c.touch()
 	for {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -111,15 +110,4 @@ func (l *lastLine) Write(p []byte) (int, error) {
 		l.lost()
 	}
 	return len(p), nil
-}
-
-// FreePort is a port of the loopback interface that nobody listened on a moment ago.
-func FreePort(ctx context.Context) (int, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }
