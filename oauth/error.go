@@ -27,7 +27,13 @@ const (
 	InvalidClientMetadata   ErrorCode = "invalid_client_metadata"   // RFC 7591 §3.2.2
 	InvalidToken            ErrorCode = "invalid_token"             // RFC 6750 §3.1
 	InsufficientScope       ErrorCode = "insufficient_scope"        // RFC 6750 §3.1
+	InvalidDPoPProof        ErrorCode = "invalid_dpop_proof"        // RFC 9449 §5
+	UseDPoPNonce            ErrorCode = "use_dpop_nonce"            // RFC 9449 §8
+	InvalidRequestURI       ErrorCode = "invalid_request_uri"       // RFC 9101 §7
+	RequestNotSupported     ErrorCode = "request_not_supported"     // RFC 9101 §7
 	LoginRequired           ErrorCode = "login_required"            // OpenID Connect Core §3.1.2.6
+	ConsentRequired         ErrorCode = "consent_required"          // OpenID Connect Core §3.1.2.6
+	InteractionRequired     ErrorCode = "interaction_required"      // OpenID Connect Core §3.1.2.6
 )
 
 // statuses are the HTTP statuses that differ from 400 Bad Request.

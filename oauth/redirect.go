@@ -118,3 +118,10 @@ func IsLoopbackRedirect(raw string) bool {
 	u, err := url.Parse(raw)
 	return err == nil && u.Scheme == "http" && IsLoopbackHost(u.Hostname())
 }
+
+// IsWebRedirect reports whether the redirect URI is an https URL, which leads to
+// whoever holds the host's certificate and nobody else.
+func IsWebRedirect(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && u.Scheme == "https" && u.Hostname() != "" && !IsLoopbackHost(u.Hostname())
+}
