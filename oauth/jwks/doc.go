@@ -12,5 +12,7 @@
 // a time, and only as many as the rate limit allows. When the other party cannot
 // be reached, the last good set stays in force.
 //
-// Both Set and Remote are an accesstoken.KeySource.
+// Both Set and Remote are an accesstoken.KeySource. For assertions, whose signers
+// may leave "kid" out, both have Candidates; a Remote then refreshes itself when it
+// is asked and needs no Run.
 package jwks

@@ -7,9 +7,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/mcpauth/mcpauth/oauth/outbound"
 )
 
 // firstRetry is the pause after a first failure; it doubles up to MinRefresh or
@@ -67,7 +67,9 @@ func (r *Remote) fetch(ctx context.Context) (maxAge time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
+	stale := r.options.Now().Add(r.refreshAfter(maxAge))
 	r.set.Store(set)
+	r.stale.Store(&stale)
 	r.fetched.Store(true)
 	return maxAge, nil
 }
@@ -93,25 +95,6 @@ func (r *Remote) get(ctx context.Context) (*Set, time.Duration, error) {
 	if len(data) > MaxSize {
 		return nil, 0, errors.New("read the key set: it is too large")
 	}
-	set, err := Parse(data)
-	return set, maxAgeOf(res.Header), err
-}
-
-// maxAgeOf reads Cache-Control's max-age (RFC 9111 §5.2.2.1); zero when there is
-// none or the response must not be stored.
-func maxAgeOf(header http.Header) time.Duration {
-	age := time.Duration(0)
-	for directive := range strings.SplitSeq(strings.Join(header.Values("Cache-Control"), ","), ",") {
-		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")
-		switch name {
-		case "no-store", "no-cache":
-			return 0
-		case "max-age":
-			seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31)
-			if err == nil {
-				age = time.Duration(seconds) * time.Second
-			}
-		}
-	}
-	return age
+	set, err := parse(data, r.options.Unnamed)
+	return set, outbound.MaxAge(res.Header, 0), err
 }

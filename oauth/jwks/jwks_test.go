@@ -21,6 +21,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/mcpauth/mcpauth/oauth/accesstoken"
+	"github.com/mcpauth/mcpauth/oauth/outbound"
 )
 
 var (
@@ -405,7 +406,7 @@ func TestMaxAgeIsReadAndBounded(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.header, func(t *testing.T) {
-			got := r.refreshAfter(maxAgeOf(http.Header{"Cache-Control": {tt.header}}))
+			got := r.refreshAfter(outbound.MaxAge(http.Header{"Cache-Control": {tt.header}}, 0))
 			if got != tt.want {
 				t.Errorf("the next fetch is after %s, want %s", got, tt.want)
 			}

@@ -42,9 +42,14 @@ type Options struct {
 	// RefetchBurst is how many they may save up.
 	RefetchEvery time.Duration
 	RefetchBurst int
+	// Unnamed keeps keys without a "kid" too, as ParseWithUnnamed does.
+	Unnamed bool
+	// MaxStale is for how long Candidates still offers keys that should have been
+	// refreshed but could not be; zero means for ever.
+	MaxStale time.Duration
 	// Logger is told of failures; nil means silence.
 	Logger *slog.Logger
-	// Now is the clock of the rate limit; nil means time.Now.
+	// Now is the clock of the rate limit and of Candidates; nil means time.Now.
 	Now func() time.Time
 }
 
@@ -56,6 +61,8 @@ type Remote struct {
 	flight  singleflight.Group
 
 	set atomic.Pointer[Set]
+	// stale is when what was fetched last should be refreshed; nil before that.
+	stale atomic.Pointer[time.Time]
 	// fetched is set once a fetch succeeded: bootstrap bytes are older than that.
 	fetched atomic.Bool
 	// blind is set while the last fetch failed, so that "unknown" means "not
@@ -99,7 +106,7 @@ func setDefault[T comparable](field *T, value T) {
 // the last fetch succeeded it changes nothing. Data that Parse refuses is an error
 // and changes nothing either.
 func (r *Remote) Bootstrap(data []byte) error {
-	set, err := Parse(data)
+	set, err := parse(data, r.options.Unnamed)
 	if err != nil {
 		return err
 	}
@@ -135,6 +142,43 @@ func (r *Remote) Key(ctx context.Context, kid string) (jose.JSONWebKey, error) {
 		return jose.JSONWebKey{}, accesstoken.ErrKeysUnavailable
 	}
 	return jose.JSONWebKey{}, accesstoken.ErrUnknownKey
+}
+
+// Candidates returns the keys that may have made a signature of the algorithm, as
+// Set.Candidates does. Where it has none, or what it has is older than the
+// response's max-age within MinRefresh and MaxRefresh, it fetches first, within the
+// rate limit. Its errors are Key's.
+func (r *Remote) Candidates(ctx context.Context, kid, algorithm string) ([]jose.JSONWebKey, error) {
+	found, fresh := r.candidates(kid, algorithm)
+	if len(found) > 0 && fresh {
+		return found, nil
+	}
+	if err := r.lookAgain(ctx); err != nil {
+		return nil, err
+	}
+	found, fresh = r.candidates(kid, algorithm)
+	switch {
+	case len(found) > 0:
+		return found, nil
+	case !fresh || r.blind.Load():
+		return nil, accesstoken.ErrKeysUnavailable
+	}
+	return nil, accesstoken.ErrUnknownKey
+}
+
+// candidates reports beside what it has whether that needs no refreshing.
+func (r *Remote) candidates(kid, algorithm string) (found []jose.JSONWebKey, fresh bool) {
+	set, stale, now := r.set.Load(), r.stale.Load(), r.options.Now()
+	if set == nil {
+		return nil, false
+	}
+	if stale == nil { // the bootstrap's, of no known age
+		return set.candidates(kid, algorithm), r.options.URL == ""
+	}
+	if r.options.MaxStale > 0 && !now.Before(stale.Add(r.options.MaxStale)) {
+		return nil, false
+	}
+	return set.candidates(kid, algorithm), now.Before(*stale)
 }
 
 func (r *Remote) lookup(kid string) (jose.JSONWebKey, bool) {
