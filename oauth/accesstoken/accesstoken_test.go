@@ -50,6 +50,7 @@ func (p *published) Key(_ context.Context, kid string) (jose.JSONWebKey, error) 
 const (
 	issuerURL   = "https://auth.example.com/resources/apps-todo"
 	resourceURL = "https://mcp.example.com/todo"
+	thumbprint  = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" // RFC 9449 §6.1
 )
 
 func newVerifier() (*Verifier, *published) {
@@ -66,6 +67,7 @@ func validClaims() *Claims {
 		Issuer: issuerURL, Subject: "people|alice", Audience: []string{resourceURL, "apps-todo"}, ClientID: "agent",
 		Scope: oauth.NewScopeSet("todo:read", "todo:write"), IssuedAt: now, Expiry: now.Add(15 * time.Minute),
 		ID: "jti-1", GrantID: "grant-1", Email: "alice@example.com", Organization: "example",
+		AuthTime: now.Add(-time.Minute), ACR: "urn:mace:incommon:iap:silver", KeyThumbprint: thumbprint,
 	}
 }
 
@@ -90,6 +92,7 @@ func TestATokenOnTheWireIsAsRFC9068AndTheLibrariesWantIt(t *testing.T) {
 	ours, _ := rings()
 	claims := validClaims()
 	claims.GrantID, claims.Email, claims.Organization = "", "", ""
+	claims.AuthTime, claims.ACR, claims.KeyThumbprint = time.Time{}, "", ""
 	raw, err := Sign(claims, ours.Active())
 	if err != nil {
 		t.Fatal(err)
@@ -130,4 +133,54 @@ func TestATokenWithoutScopesHasAnEmptyArrayAndNotNull(t *testing.T) {
 	if err != nil || !strings.Contains(string(payload), `"scopes":[]`) {
 		t.Errorf("got %s, %v", payload, err)
 	}
+}
+
+func TestABoundTokenOnTheWireIsAsRFC9449WantsIt(t *testing.T) {
+	ours, _ := rings()
+	raw, err := Sign(validClaims(), ours.Active())
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(raw, ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(payload, &got); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"cnf":       map[string]any{"jkt": thumbprint},
+		"auth_time": float64(now.Add(-time.Minute).Unix()),
+		"acr":       "urn:mace:incommon:iap:silver",
+	}
+	for name := range want {
+		if diff := cmp.Diff(want[name], got[name]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// nobody signs nothing, so that a benchmark sees what the claims cost.
+type nobody struct{}
+
+func (nobody) SignCompact(string, []byte) (string, error) { return "", nil }
+
+func BenchmarkSign(b *testing.B) {
+	ours, _ := rings()
+	b.Run("claims alone", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := Sign(validClaims(), nobody{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("RS256", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := Sign(validClaims(), ours.Active()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

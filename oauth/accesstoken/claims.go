@@ -26,6 +26,17 @@ type Claims struct {
 	// vouched for them; empty otherwise.
 	Email        string
 	Organization string
+	// AuthTime is when the user proved who they are, "auth_time"; zero where nobody
+	// did or nobody knows (RFC 9068 §2.2.1).
+	AuthTime time.Time
+	// ACR is the authentication context class that the identity provider stated,
+	// "acr"; empty where it stated none.
+	ACR string
+	// KeyThumbprint is the RFC 7638 thumbprint of the key that the token is bound to,
+	// "cnf.jkt" (RFC 9449 §6.1); empty where any bearer may use it. Whoever accepts a
+	// bound token must check, with a DPoP proof, that the sender has the key:
+	// Verifier cannot, since it sees the token alone.
+	KeyThumbprint string
 }
 
 // wire is the JSON form of RFC 9068 §2.2, with "scopes" as an array beside
@@ -44,6 +55,15 @@ type wire struct {
 	GrantID      string   `json:"grant_id,omitempty"`
 	Email        string   `json:"email,omitempty"`
 	Organization string   `json:"org,omitempty"`
+	AuthTime     int64    `json:"auth_time,omitempty"`
+	ACR          string   `json:"acr,omitempty"`
+
+	Confirmation *confirmation `json:"cnf,omitempty"`
+}
+
+// confirmation says what the sender of the token has to have (RFC 7800 §3.1).
+type confirmation struct {
+	KeyThumbprint string `json:"jkt"`
 }
 
 // audience reads one string or an array of them (RFC 7519 §4.1.3).
@@ -59,12 +79,19 @@ func (a *audience) UnmarshalJSON(data []byte) error {
 }
 
 func (c *Claims) encode() ([]byte, error) {
-	return json.Marshal(wire{
+	w := wire{
 		Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audience, ClientID: c.ClientID,
 		Scope: c.Scope.String(), Scopes: c.Scope.Names(),
 		IssuedAt: c.IssuedAt.Unix(), Expiry: c.Expiry.Unix(),
-		ID: c.ID, GrantID: c.GrantID, Email: c.Email, Organization: c.Organization,
-	})
+		ID: c.ID, GrantID: c.GrantID, Email: c.Email, Organization: c.Organization, ACR: c.ACR,
+	}
+	if !c.AuthTime.IsZero() {
+		w.AuthTime = c.AuthTime.Unix()
+	}
+	if c.KeyThumbprint != "" {
+		w.Confirmation = &confirmation{c.KeyThumbprint}
+	}
+	return json.Marshal(w)
 }
 
 func decode(payload []byte) (*Claims, time.Time, error) {
@@ -79,13 +106,26 @@ func decode(payload []byte) (*Claims, time.Time, error) {
 	if w.Issuer == "" || w.Subject == "" || w.ClientID == "" || w.ID == "" || w.Expiry == 0 || w.IssuedAt == 0 || len(w.Audience) == 0 {
 		return nil, time.Time{}, errors.New("a claim that RFC 9068 requires is missing")
 	}
-	notBefore := time.Time{}
-	if w.NotBefore != 0 {
-		notBefore = time.Unix(w.NotBefore, 0)
+	// A token that is bound in a way that we cannot check is nobody's here; it must
+	// not pass as one that is not bound at all.
+	thumbprint := ""
+	if w.Confirmation != nil {
+		if thumbprint = w.Confirmation.KeyThumbprint; thumbprint == "" {
+			return nil, time.Time{}, errors.New("the token is bound to something else than the thumbprint of a key")
+		}
 	}
 	return &Claims{
 		Issuer: w.Issuer, Subject: w.Subject, Audience: w.Audience, ClientID: w.ClientID, Scope: scope,
 		IssuedAt: time.Unix(w.IssuedAt, 0).UTC(), Expiry: time.Unix(w.Expiry, 0).UTC(),
 		ID: w.ID, GrantID: w.GrantID, Email: w.Email, Organization: w.Organization,
-	}, notBefore, nil
+		AuthTime: atSecond(w.AuthTime), ACR: w.ACR, KeyThumbprint: thumbprint,
+	}, atSecond(w.NotBefore), nil
+}
+
+// atSecond is the zero time for an absent claim.
+func atSecond(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
 }

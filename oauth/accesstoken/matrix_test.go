@@ -25,6 +25,8 @@ func TestTokensThatMustBeAccepted(t *testing.T) {
 		"nbf in the past":                                withClaim("nbf", now.Add(-time.Second).Unix()),
 		"no scope at all":                                without(claimsOf, "scope"),
 		"claims that we do not know":                     withClaim("whatever", map[string]any{"a": 1}),
+		"bound to a key (RFC 9449 §6.1)":                 withClaim("cnf", map[string]any{"jkt": thumbprint}),
+		"bound to a key, with more of it":                withClaim("cnf", map[string]any{"jkt": thumbprint, "kid": "k"}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, _ := newVerifier()
@@ -54,6 +56,9 @@ func TestAttacks25And27_SecurityMatrix(t *testing.T) {
 		{"no alg", "RFC 7515 §4.1.1", without(headerOf, "alg"), ErrMalformed},
 		{"HS256 with the public key's DER", "RFC 8725 §2.1", hmacWith(derOf(t, ours)), ErrMalformed},
 		{"HS256 with the public key's modulus", "RFC 8725 §2.1", hmacWith(publicOf(ours).N.Bytes()), ErrMalformed},
+		{"ES256 with an RSA key", "RFC 8725 §3.1", withHeader("alg", "ES256"), ErrSignature},
+		{"EdDSA with an RSA key", "RFC 8725 §3.1", withHeader("alg", "EdDSA"), ErrSignature},
+		{"ES384, which was not agreed", "RFC 8725 §3.2", withHeader("alg", "ES384"), ErrMalformed},
 		{"RS512, which was not agreed", "RFC 8725 §3.2", withHeader("alg", "RS512"), ErrMalformed},
 		{"PS256, which was not agreed", "RFC 8725 §3.2", withHeader("alg", "PS256"), ErrMalformed},
 
@@ -117,6 +122,12 @@ func TestAttacks25And27_SecurityMatrix(t *testing.T) {
 		{"no jti", "RFC 9068 §2.2", without(claimsOf, "jti"), ErrMalformed},
 		{"a scope with a line break", "RFC 6749 §3.3", withClaim("scope", "a\nb"), ErrMalformed},
 		{"a scope that is an array", "RFC 9068 §2.2.3", withClaim("scope", []string{"a"}), ErrMalformed},
+		{"bound to nothing", "RFC 7800 §3.1", withClaim("cnf", map[string]any{}), ErrMalformed},
+		{"bound to a certificate", "RFC 8705 §3.1", withClaim("cnf", map[string]any{"x5t#S256": thumbprint}), ErrMalformed},
+		{"bound to an empty thumbprint", "RFC 9449 §6.1", withClaim("cnf", map[string]any{"jkt": ""}), ErrMalformed},
+		{"a binding that is a string", "RFC 7800 §3.1", withClaim("cnf", thumbprint), ErrMalformed},
+		{"a thumbprint that is no string", "RFC 9449 §6.1", withClaim("cnf", map[string]any{"jkt": 1}), ErrMalformed},
+		{"an auth_time as text", "RFC 9068 §2.2.1", withClaim("auth_time", "now"), ErrMalformed},
 
 		{"an ID token of the same issuer", "RFC 9068 §5", func(tok *token) {
 			tok.header["typ"] = "JWT"

@@ -2,6 +2,10 @@ package accesstoken
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -55,7 +59,9 @@ type Verifier struct {
 	// Audiences are our names: a token must carry at least one of them in "aud".
 	Audiences []string
 	Keys      KeySource
-	// Algorithms are those accepted; nil means RS256 alone.
+	// Algorithms are those accepted; nil means RS256, ES256 and EdDSA. Whatever is
+	// accepted, a key verifies its own algorithm alone: an RSA key never ES256, and a
+	// key that is published for RS256 nothing else.
 	Algorithms []jose.SignatureAlgorithm
 	// Skew is the tolerated difference of clocks; zero means 30 s.
 	Skew time.Duration
@@ -63,8 +69,15 @@ type Verifier struct {
 	Now func() time.Time
 }
 
+// defaultAlgorithms are what an authorization server of ours signs with.
+var defaultAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA}
+
 // Verify returns the claims of a valid token. Its errors wrap ErrInvalid or
 // ErrKeysUnavailable and never quote the token.
+//
+// A token that is bound to a key is valid here whoever sends it. Where the claims
+// have a KeyThumbprint, the caller must demand proof of that key before it serves
+// the request (RFC 9449 §7.1); package dpop verifies it.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 	payload, err := v.verifySignature(ctx, raw)
 	if err != nil {
@@ -87,7 +100,7 @@ func (v *Verifier) verifySignature(ctx context.Context, raw string) ([]byte, err
 	}
 	algorithms := v.Algorithms
 	if algorithms == nil {
-		algorithms = []jose.SignatureAlgorithm{jose.RS256}
+		algorithms = defaultAlgorithms
 	}
 	jws, err := jose.ParseSignedCompact(raw, algorithms)
 	if err != nil || len(jws.Signatures) != 1 {
@@ -107,7 +120,7 @@ func (v *Verifier) verifySignature(ctx context.Context, raw string) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	if key.Algorithm != "" && key.Algorithm != head.Algorithm {
+	if key.Algorithm != "" && key.Algorithm != head.Algorithm || !fits(key.Key, head.Algorithm) {
 		return nil, ErrSignature
 	}
 	payload, err := jws.Verify(key.Key)
@@ -115,6 +128,29 @@ func (v *Verifier) verifySignature(ctx context.Context, raw string) ([]byte, err
 		return nil, ErrSignature
 	}
 	return payload, nil
+}
+
+// fits reports whether a key is of the kind that the algorithm is for (RFC 8725
+// §3.1): the token chooses the algorithm, and must not choose what a key means.
+func fits(key any, algorithm string) bool {
+	switch k := key.(type) {
+	case *rsa.PublicKey:
+		return strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS")
+	case *ecdsa.PublicKey:
+		switch k.Curve {
+		case elliptic.P256():
+			return algorithm == string(jose.ES256)
+		case elliptic.P384():
+			return algorithm == string(jose.ES384)
+		case elliptic.P521():
+			return algorithm == string(jose.ES512)
+		}
+		return false
+	case ed25519.PublicKey:
+		return algorithm == string(jose.EdDSA) && len(k) == ed25519.PublicKeySize
+	default:
+		return false
+	}
 }
 
 // bringsKey reports whether a token's header brings a key or names one by

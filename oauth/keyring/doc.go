@@ -12,4 +12,10 @@
 //
 // A Ring is an immutable value. It travels as one entry of one Kubernetes Secret
 // (SecretKey), so that a compare-and-swap replaces all of it or nothing.
+//
+// A signature is what a token costs. RSA signs through OpenSSL where its library
+// is on the machine, in about a third of the time, and through crypto/rsa where it
+// is not or Options say so; both give the same bytes. As many signatures of one
+// ring are made at a time as there are cores, and the others wait in the order in
+// which they came: the last of many does not pay for all.
 package keyring

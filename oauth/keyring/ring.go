@@ -1,8 +1,6 @@
 package keyring
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -20,17 +18,45 @@ const SecretKey = "ring.json"
 type Ring struct {
 	signing []Key
 	sealing []sealingKey
+	jwks    []byte
+}
+
+// Options say how the keys of a ring sign. The zero value is what New and Decode
+// use.
+type Options struct {
+	// WithoutOpenSSL leaves RSA to crypto/rsa even where OpenSSL's library is there.
+	WithoutOpenSSL bool
 }
 
 // New makes a first ring, whose one key is active at once: before it, there was
 // no JWKS that a verifier could have cached.
-func New(alg Algorithm, now time.Time) (*Ring, error) {
-	key, err := newKey(alg, now)
+func New(alg Algorithm, now time.Time) (*Ring, error) { return Options{}.New(alg, now) }
+
+// New is New with the options.
+func (o Options) New(alg Algorithm, now time.Time) (*Ring, error) {
+	private, err := alg.generate()
+	if err != nil {
+		return nil, err
+	}
+	key, err := o.makeKey(alg, private, now, newTurns())
 	if err != nil {
 		return nil, err
 	}
 	key.Phase, key.Activated = Active, key.Created
-	return &Ring{signing: []Key{key}, sealing: []sealingKey{newSealingKey()}}, nil
+	sealing, err := newSealingKey()
+	if err != nil {
+		return nil, err
+	}
+	return assemble([]Key{key}, []sealingKey{sealing})
+}
+
+func assemble(signing []Key, sealing []sealingKey) (*Ring, error) {
+	r := &Ring{signing: signing, sealing: sealing}
+	var err error
+	if r.jwks, err = json.Marshal(r.JWKS()); err != nil {
+		return nil, fmt.Errorf("encode the JWKS: %w", err)
+	}
+	return r, nil
 }
 
 // Keys returns a copy of the signing keys, the oldest first.
@@ -54,6 +80,10 @@ func (r *Ring) JWKS() jose.JSONWebKeySet {
 	}
 	return set
 }
+
+// JWKSDocument is JWKS as JSON, made once for the ring. The caller does not change
+// it.
+func (r *Ring) JWKSDocument() []byte { return r.jwks }
 
 // document is the ring's JSON form.
 type document struct {
@@ -81,7 +111,7 @@ type sealingDocument struct {
 func (r *Ring) Encode() ([]byte, error) {
 	var doc document
 	for _, key := range r.signing {
-		der, err := x509.MarshalPKCS8PrivateKey(key.private)
+		der, err := x509.MarshalPKCS8PrivateKey(key.private.key)
 		if err != nil {
 			return nil, fmt.Errorf("encode signing key %s: %w", key.ID, err)
 		}
@@ -99,69 +129,61 @@ func (r *Ring) Encode() ([]byte, error) {
 // Decode reads what Encode wrote. It refuses a ring that could not serve: a key
 // that is damaged, weak or there twice, an id that is not the key's own, none or
 // two active keys, no sealing key. Its errors never quote the data.
-func Decode(data []byte) (*Ring, error) {
+func Decode(data []byte) (*Ring, error) { return Options{}.Decode(data) }
+
+// Decode is Decode with the options.
+func (o Options) Decode(data []byte) (*Ring, error) {
 	var doc document
 	if err := json.Unmarshal(data, &doc); err != nil {
 		return nil, errors.New("the key ring is not valid JSON")
 	}
-	ring := &Ring{}
+	signing, err := o.decodeSigning(doc.Signing)
+	if err != nil {
+		return nil, err
+	}
+	sealing, err := decodeSealing(doc.Sealing)
+	if err != nil {
+		return nil, err
+	}
+	return assemble(signing, sealing)
+}
+
+func (o Options) decodeSigning(docs []signingDocument) ([]Key, error) {
+	var keys []Key
 	active := 0
-	for _, d := range doc.Signing {
-		key, err := d.key()
+	t := newTurns()
+	for _, d := range docs {
+		key, err := o.decodeKey(d, t)
 		if err != nil {
 			return nil, fmt.Errorf("signing key %q: %w", d.ID, err)
 		}
-		if ring.hasSigning(key.ID) {
+		if slices.ContainsFunc(keys, func(k Key) bool { return k.ID == key.ID }) {
 			return nil, fmt.Errorf("signing key %q is there twice", d.ID)
 		}
 		if key.Phase == Active {
 			active++
 		}
-		ring.signing = append(ring.signing, key)
+		keys = append(keys, key)
 	}
 	if active != 1 {
 		return nil, fmt.Errorf("the key ring has %d active keys; it must have exactly one", active)
 	}
-	for _, d := range doc.Sealing {
-		if len(d.Key) != sealingKeySize || d.ID == "" {
-			return nil, fmt.Errorf("sealing key %q is damaged", d.ID)
-		}
-		if ring.hasSealing(d.ID) {
-			return nil, fmt.Errorf("sealing key %q is there twice", d.ID)
-		}
-		ring.sealing = append(ring.sealing, sealingKey{id: d.ID, key: d.Key})
-	}
-	if len(ring.sealing) == 0 {
-		return nil, errors.New("the key ring has no sealing key")
-	}
-	return ring, nil
+	return keys, nil
 }
 
-func (r *Ring) hasSigning(id KeyID) bool {
-	return slices.ContainsFunc(r.signing, func(k Key) bool { return k.ID == id })
-}
-
-func (r *Ring) hasSealing(id string) bool {
-	return slices.ContainsFunc(r.sealing, func(k sealingKey) bool { return k.id == id })
-}
-
-func (d signingDocument) key() (Key, error) {
+func (o Options) decodeKey(d signingDocument, t turns) (Key, error) {
 	parsed, err := x509.ParsePKCS8PrivateKey(d.Private)
 	if err != nil {
 		return Key{}, errors.New("the private key is damaged")
 	}
-	private, ok := parsed.(*rsa.PrivateKey)
-	if !ok || d.Algorithm != RS256 {
-		return Key{}, fmt.Errorf("the key does not fit the algorithm %q", d.Algorithm)
-	}
-	if private.N.BitLen() < rsaBits {
-		return Key{}, fmt.Errorf("the key has %d bits; it must have at least %d", private.N.BitLen(), rsaBits)
-	}
-	key, err := makeKey(d.Algorithm, private, d.Created)
+	private, err := d.Algorithm.check(parsed)
 	if err != nil {
 		return Key{}, err
 	}
+	key, err := o.makeKey(d.Algorithm, private, d.Created, t)
 	switch {
+	case err != nil:
+		return Key{}, err
 	case key.ID != d.ID:
 		return Key{}, errors.New("the id is not the key's own")
 	case d.Phase != Pending && d.Phase != Active && d.Phase != Retired:
@@ -171,10 +193,23 @@ func (d signingDocument) key() (Key, error) {
 	return key, nil
 }
 
-func newSealingKey() sealingKey {
-	key := make([]byte, sealingKeySize)
-	id := make([]byte, 6)
-	rand.Read(key)
-	rand.Read(id)
-	return sealingKey{id: encodeID(id), key: key}
+func decodeSealing(docs []sealingDocument) ([]sealingKey, error) {
+	var keys []sealingKey
+	for _, d := range docs {
+		if len(d.Key) != sealingKeySize || d.ID == "" {
+			return nil, fmt.Errorf("sealing key %q is damaged", d.ID)
+		}
+		if slices.ContainsFunc(keys, func(k sealingKey) bool { return k.id == d.ID }) {
+			return nil, fmt.Errorf("sealing key %q is there twice", d.ID)
+		}
+		key, err := makeSealingKey(d.ID, d.Key)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("the key ring has no sealing key")
+	}
+	return keys, nil
 }

@@ -3,7 +3,9 @@ package keyring
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -11,19 +13,28 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 var now = time.Date(2031, time.May, 4, 10, 20, 30, 999, time.UTC)
 
+var algorithms = []Algorithm{RS256, ES256, EdDSA}
+
 func newRing(t *testing.T) *Ring {
 	t.Helper()
-	ring, err := New(RS256, now)
+	return ringOf(t, RS256)
+}
+
+func ringOf(t testing.TB, alg Algorithm) *Ring {
+	t.Helper()
+	ring, err := New(alg, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,9 +78,35 @@ func TestTheJWKSHoldsNoPrivateHalf(t *testing.T) {
 	}
 }
 
+func TestTheJWKSDocumentIsTheJWKSAndHoldsEveryAlgorithm(t *testing.T) {
+	for _, alg := range algorithms {
+		ring := ringOf(t, alg)
+		want, err := json.Marshal(ring.JWKS())
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Decode(encoded(t, ring))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(ring.JWKSDocument(), want) || !bytes.Equal(again.JWKSDocument(), want) {
+			t.Errorf("%s: made %s, decoded %s, want %s", alg, ring.JWKSDocument(), again.JWKSDocument(), want)
+		}
+		var set jose.JSONWebKeySet
+		if err := json.Unmarshal(ring.JWKSDocument(), &set); err != nil || len(set.Key(ring.Active().KeyID())) != 1 {
+			t.Errorf("%s: a reader finds %+v, %v", alg, set, err)
+		}
+		if !set.Keys[0].IsPublic() {
+			t.Errorf("%s: it holds a private half", alg)
+		}
+	}
+}
+
 func TestOtherAlgorithmsAreRefusedInWords(t *testing.T) {
-	if _, err := New("HS256", now); err == nil || !strings.Contains(err.Error(), "HS256") {
-		t.Errorf("got %v", err)
+	for _, alg := range []Algorithm{"HS256", "none", "", "rs256", "ES384"} {
+		if _, err := New(alg, now); err == nil || !strings.Contains(err.Error(), strconv.Quote(string(alg))) {
+			t.Errorf("%q: got %v", alg, err)
+		}
 	}
 }
 
@@ -82,7 +119,13 @@ func TestTheKeysOfARingAreACopy(t *testing.T) {
 }
 
 func TestARingIsDecodedAsItWasEncoded(t *testing.T) {
-	ring := newRing(t)
+	for _, alg := range algorithms {
+		t.Run(string(alg), func(t *testing.T) { assertSurvivesItsEncoding(t, ringOf(t, alg)) })
+	}
+}
+
+func assertSurvivesItsEncoding(t *testing.T, ring *Ring) {
+	t.Helper()
 	data := encoded(t, ring)
 	again, err := Decode(data)
 	if err != nil {
@@ -91,7 +134,7 @@ func TestARingIsDecodedAsItWasEncoded(t *testing.T) {
 	if diff := cmp.Diff(ring.Keys(), again.Keys(), cmpopts.IgnoreUnexported(Key{})); diff != "" {
 		t.Errorf("its keys (-before +after):\n%s", diff)
 	}
-	if !ring.Active().private.Equal(again.Active().private) {
+	if !ring.Active().private.key.(interface{ Equal(crypto.PrivateKey) bool }).Equal(again.Active().private.key) {
 		t.Error("the private half changed")
 	}
 	sealed, err := ring.Seal("state", []byte("text"))
@@ -128,6 +171,18 @@ func TestDamagedRingsAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	otherCurve, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exchange, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
@@ -156,6 +211,18 @@ func TestDamagedRingsAreRefused(t *testing.T) {
 		{"a private key with a bit changed", func(d *document) { d.Signing[0].Private[200] ^= 1 }, "key"},
 		{"no private key", func(d *document) { d.Signing[0].Private = nil }, "damaged"},
 		{"a key of another kind", func(d *document) { d.Signing[0].Private = pkcs8(curve) }, "does not fit"},
+		{"an Ed25519 key for RS256", func(d *document) { d.Signing[0].Private = pkcs8(edwards) }, "does not fit"},
+		{"an RSA key for ES256", func(d *document) { d.Signing[0].Algorithm = ES256 }, "does not fit"},
+		{"an RSA key for EdDSA", func(d *document) { d.Signing[0].Algorithm = EdDSA }, "does not fit"},
+		{"a P-384 key for ES256", func(d *document) {
+			d.Signing[0].Algorithm, d.Signing[0].Private = ES256, pkcs8(otherCurve)
+		}, "does not fit"},
+		{"a P-256 key for EdDSA", func(d *document) {
+			d.Signing[0].Algorithm, d.Signing[0].Private = EdDSA, pkcs8(curve)
+		}, "does not fit"},
+		{"an X25519 key for EdDSA", func(d *document) {
+			d.Signing[0].Algorithm, d.Signing[0].Private = EdDSA, pkcs8(exchange)
+		}, "does not fit"},
 		{"a key too small", func(d *document) { d.Signing[0].Private = pkcs8(weak) }, "1024 bits"},
 		{"another algorithm", func(d *document) { d.Signing[0].Algorithm = "none" }, "does not fit"},
 		{"no sealing key", func(d *document) { d.Sealing = nil }, "no sealing key"},

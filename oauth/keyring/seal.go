@@ -5,9 +5,11 @@ import (
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -18,31 +20,44 @@ const sealingKeySize = 32
 // was changed since.
 var ErrNotSealed = errors.New("the sealed text is not ours or was changed")
 
+// sealingKey is one key with what is derived from it. It is safe for concurrent
+// use.
 type sealingKey struct {
-	id  string
-	key []byte
+	id   string
+	key  []byte
+	aead cipher.AEAD
+	// macKeys has the derived key for each purpose.
+	macKeys *memo[[]byte]
+}
+
+func newSealingKey() (sealingKey, error) {
+	key := make([]byte, sealingKeySize)
+	id := make([]byte, 6)
+	rand.Read(key)
+	rand.Read(id)
+	return makeSealingKey(encodeID(id), key)
+}
+
+func makeSealingKey(id string, key []byte) (sealingKey, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return sealingKey{}, fmt.Errorf("sealing key %q: %w", id, err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return sealingKey{}, fmt.Errorf("sealing key %q: %w", id, err)
+	}
+	return sealingKey{id: id, key: key, aead: aead, macKeys: &memo[[]byte]{}}, nil
 }
 
 func encodeID(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
-
-func (k sealingKey) aead() (cipher.AEAD, error) {
-	block, err := aes.NewCipher(k.key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
-}
 
 // Seal encrypts and authenticates plaintext with the newest sealing key, in a
 // form that fits a URL parameter or a cookie. The purpose is authenticated, so
 // that what was sealed for one place is refused at another.
 func (r *Ring) Seal(purpose string, plaintext []byte) (string, error) {
 	key := r.sealing[len(r.sealing)-1]
-	aead, err := key.aead()
-	if err != nil {
-		return "", err
-	}
-	return key.id + "." + base64.RawURLEncoding.EncodeToString(aead.Seal(nil, nil, plaintext, []byte(purpose))), nil
+	return key.id + "." + base64.RawURLEncoding.EncodeToString(key.aead.Seal(nil, nil, plaintext, []byte(purpose))), nil
 }
 
 // Open returns what was sealed for the same purpose, or ErrNotSealed.
@@ -59,11 +74,7 @@ func (r *Ring) Open(purpose, sealed string) ([]byte, error) {
 		if key.id != id {
 			continue
 		}
-		aead, err := key.aead()
-		if err != nil {
-			return nil, err
-		}
-		plaintext, err := aead.Open(nil, nil, box, []byte(purpose))
+		plaintext, err := key.aead.Open(nil, nil, box, []byte(purpose))
 		if err != nil {
 			return nil, ErrNotSealed
 		}
@@ -106,11 +117,15 @@ func (r *Ring) VerifyMAC(purpose, message, mac string) bool {
 
 // mac separates its key from the one that encrypts, and purpose from message.
 func (k sealingKey) mac(purpose, message string) []byte {
-	derived, err := hkdf.Key(sha256.New, k.key, nil, "mac:"+purpose, sha256.Size)
+	derived, err := k.macKeys.of(purpose, k.macKey)
 	if err != nil {
 		return nil // only for lengths past 255 hashes
 	}
 	h := hmac.New(sha256.New, derived)
 	h.Write([]byte(message))
 	return h.Sum(nil)
+}
+
+func (k sealingKey) macKey(purpose string) ([]byte, error) {
+	return hkdf.Key(sha256.New, k.key, nil, "mac:"+purpose, sha256.Size)
 }

@@ -2,7 +2,9 @@ package keyring
 
 import (
 	"errors"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -86,7 +88,11 @@ func TestWhatAnOlderKeySealedOpensUntilTheKeyIsGone(t *testing.T) {
 	}
 	mac := ring.MAC("p", "message")
 	older := ring.sealing[0]
-	rotated := &Ring{signing: ring.signing, sealing: []sealingKey{older, newSealingKey()}}
+	newest, err := newSealingKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotated := &Ring{signing: ring.signing, sealing: []sealingKey{older, newest}}
 	if text, err := rotated.Open("p", sealed); err != nil || string(text) != "text" {
 		t.Errorf("after a rotation: %q, %v", text, err)
 	}
@@ -155,5 +161,45 @@ func TestAMACIsNoSealAndNoSealAMAC(t *testing.T) {
 	}
 	if ring.VerifyMAC("p", "m", sealed) {
 		t.Error("a sealed text is a MAC")
+	}
+}
+
+func TestManyPurposesAtOnceKeepTheirMACsAndGrowNothing(t *testing.T) {
+	ring := newRing(t)
+	fresh, err := Decode(encoded(t, ring))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for n := range 4 * memoSize {
+		wg.Go(func() {
+			purpose := strconv.Itoa(n)
+			mac := ring.MAC(purpose, "m")
+			if mac != ring.MAC(purpose, "m") || !fresh.VerifyMAC(purpose, "m", mac) {
+				t.Errorf("purpose %s: the MAC depends on what was asked before", purpose)
+			}
+		})
+	}
+	wg.Wait()
+	if known := ring.sealing[0].macKeys.known.Load(); len(*known) > memoSize {
+		t.Errorf("%d derived keys are remembered", len(*known))
+	}
+}
+
+func BenchmarkMAC(b *testing.B) {
+	ring := ringOf(b, EdDSA)
+	b.ReportAllocs()
+	for b.Loop() {
+		ring.MAC("refresh", "grant-1.7")
+	}
+}
+
+func BenchmarkSeal(b *testing.B) {
+	ring, text := ringOf(b, EdDSA), make([]byte, 600)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ring.Seal("authorize", text); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
