@@ -50,6 +50,9 @@ type Policy struct {
 	// AllowedOrigins are the browser origins that may call; "*" means any. The
 	// resource's own origin is always allowed.
 	AllowedOrigins []string `json:"allowedOrigins,omitempty"`
+	// RequireDPoP refuses tokens that are not bound to a key (RFC 9449). Those that
+	// are bound need a proof of their key whatever it says.
+	RequireDPoP bool `json:"requireDPoP,omitempty"`
 
 	// prepared says that Prepare has run, without which Decide refuses.
 	prepared    bool

@@ -24,7 +24,7 @@ func encodedPolicy(t *testing.T, p *Policy) []byte {
 func TestAPolicyIsDecodedAsItWasEncoded(t *testing.T) {
 	want := todo(t, func(p *Policy) {
 		p.ResourceName, p.UnmatchedOperations, p.AllowedOrigins = "Tasks & <more>", Allow, []string{"https://app.example.com"}
-		p.JWKS = json.RawMessage(`{"keys":[]}`)
+		p.JWKS, p.RequireDPoP = json.RawMessage(`{"keys":[]}`), true
 	})
 	data := encodedPolicy(t, want)
 	got, err := Decode(data)
@@ -72,6 +72,7 @@ func TestPoliciesThatWouldBeEnforcedInPartAreRefused(t *testing.T) {
 		"no issuers":               replace(`"https://auth.example.com/resources/apps-todo"`, ``),
 		"no keys":                  replace(`"https://auth.example.com/keys"`, `""`),
 		"a word for unmatched":     replace(`"scopes"`, `"unmatchedOperations": "allow", "scopes"`),
+		"a binding that is a word": replace(`"scopes"`, `"requireDPoP": "yes", "scopes"`),
 		"a scope without a name":   replace(`"name": "admin"`, `"name": ""`),
 		"a scope of two words":     replace(`"name": "admin"`, `"name": "todo:read admin"`),
 		"tools that are no list": replace(`"tools": [

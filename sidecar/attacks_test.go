@@ -240,7 +240,6 @@ func TestAttack28_TokensInOtherPlaces(t *testing.T) {
 		"user information": func(r *http.Request) {
 			r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(good+":")))
 		},
-		"DPoP scheme": header("Authorization", "DPoP "+good),
 		"form body": func(r *http.Request) {
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			r.Body, r.ContentLength = io.NopCloser(strings.NewReader("access_token="+good)), -1

@@ -26,6 +26,7 @@ type reason string
 const (
 	reasonNoToken      reason = "no_token"
 	reasonInvalidToken        = reason(oauth.InvalidToken)
+	reasonInvalidProof        = reason(oauth.InvalidDPoPProof)
 	reasonMalformed           = reason(oauth.InvalidRequest)
 	reasonUnavailable         = reason(oauth.TemporarilyUnavailable)
 	reasonOrigin       reason = "origin_not_allowed"

@@ -8,15 +8,21 @@ import (
 
 	"github.com/mcpauth/mcpauth/oauth"
 	"github.com/mcpauth/mcpauth/oauth/accesstoken"
+	"github.com/mcpauth/mcpauth/oauth/dpop"
 )
 
-// errNoToken says that a request carries no bearer token at all.
-var errNoToken = errors.New("no bearer token was sent")
+// errNoToken says that a request carries no access token at all.
+var errNoToken = errors.New("no access token was sent")
+
+// schemeBearer is for tokens that belong to whoever has them (RFC 6750 §2.1);
+// dpop.Scheme for those that are bound to a key.
+const schemeBearer = "Bearer"
 
 // authenticate demands one valid access token, in the Authorization header and
-// nowhere else (RFC 6750 §2; MCP forbids the query string).
+// nowhere else (RFC 6750 §2; MCP forbids the query string), and proof of its key
+// where it is bound to one.
 func (x *exchange) authenticate() *answer {
-	token, err := bearerToken(x.r.Header.Values("Authorization"))
+	scheme, token, err := readAuthorization(x.r.Header.Values("Authorization"))
 	switch {
 	case errors.Is(err, errNoToken):
 		return x.challenge(oauth.Challenge{}, reasonNoToken)
@@ -36,27 +42,37 @@ func (x *exchange) authenticate() *answer {
 		x.options.Logger.Debug("refused a token", "error", err)
 		return x.challenge(oauth.Challenge{Error: oauth.InvalidToken, Description: describe(err)}, reasonInvalidToken)
 	}
+	if a := x.provePossession(scheme, token, claims); a != nil {
+		return a
+	}
 	x.token, x.claims = token, claims
 	return nil
 }
 
-// bearerToken reads the header's one token (RFC 6750 §2.1).
-func bearerToken(headers []string) (string, error) {
+// readAuthorization reads the header's one token (RFC 6750 §2.1, RFC 9449 §7.1) and
+// the scheme that it came with, in the spelling of the constants.
+func readAuthorization(headers []string) (scheme, token string, err error) {
 	if len(headers) == 0 {
-		return "", errNoToken
+		return "", "", errNoToken
 	}
 	if len(headers) > 1 {
-		return "", errors.New("there is more than one Authorization header")
+		return "", "", errors.New("there is more than one Authorization header")
 	}
-	scheme, token, _ := strings.Cut(headers[0], " ")
+	stated, token, _ := strings.Cut(headers[0], " ")
 	token = strings.TrimLeft(token, " ")
 	switch {
-	case !strings.EqualFold(scheme, "Bearer"), token == "":
-		return "", errNoToken // another scheme asks to be told about ours (§3.1)
-	case strings.ContainsFunc(token, notTokenCharacter):
-		return "", errors.New("the Authorization header is not one bearer token")
+	case strings.EqualFold(stated, schemeBearer):
+		scheme = schemeBearer
+	case strings.EqualFold(stated, dpop.Scheme):
+		scheme = dpop.Scheme
 	}
-	return token, nil
+	switch {
+	case scheme == "", token == "":
+		return "", "", errNoToken // another scheme asks to be told about ours (§3.1)
+	case strings.ContainsFunc(token, notTokenCharacter):
+		return "", "", errors.New("the Authorization header is not one bearer token")
+	}
+	return scheme, token, nil
 }
 
 // notTokenCharacter reports what RFC 7235's token68 does not have.
@@ -116,10 +132,14 @@ func (x *exchange) challenge(c oauth.Challenge, why reason) *answer {
 	if c.Error == "" {
 		told.Description = "this server needs an access token"
 	}
+	challenges := []string{c.String()}
+	if x.site.policy.RequireDPoP {
+		challenges = append(challenges, challengeDPoP)
+	}
 	return &answer{
 		status: http.StatusUnauthorized,
 		reason: why,
-		header: http.Header{"Www-Authenticate": {c.String()}},
+		header: http.Header{"Www-Authenticate": challenges},
 		body:   told,
 	}
 }

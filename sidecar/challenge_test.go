@@ -44,6 +44,11 @@ func TestChallenges(t *testing.T) {
 		{name: "token-of-another-resource", body: call("list_tasks"), bearer: func(t *testing.T) string {
 			return token(t, "todo:read", func(c *accesstoken.Claims) { c.Audience = []string{"https://other.example/mcp"} })
 		}},
+		{name: "no-token-where-keys-are-demanded", body: call("list_tasks"), policy: demandKeys},
+		{name: "unbound-token-where-keys-are-demanded", body: call("list_tasks"), bearer: read, policy: demandKeys},
+		{name: "bound-token-as-bearer", body: call("list_tasks"), bearer: func(t *testing.T) string {
+			return token(t, "todo:read", boundTo(t, holder()))
+		}},
 		{name: "insufficient-scope", bearer: read, body: call("create_task")},
 		{name: "insufficient-scope-for-two-of-three", bearer: read,
 			body: "[" + call("create_task") + "," + call("list_tasks") + "," + call("purge") + "," + call("delete_task") + "]"},
@@ -68,7 +73,7 @@ func TestChallenges(t *testing.T) {
 				tt.header = func(*http.Request) {}
 			}
 			got := b.post(t, bearer, tt.body, tt.header)
-			golden(t, tt.name+".txt", got.Status+"\n"+"WWW-Authenticate: "+got.challenge()+"\n\n"+got.body)
+			golden(t, tt.name+".txt", got.Status+"\n"+"WWW-Authenticate: "+strings.Join(got.Header.Values("WWW-Authenticate"), "\nWWW-Authenticate: ")+"\n\n"+got.body)
 			b.untouched(t)
 		})
 	}

@@ -10,6 +10,10 @@
 //	route ▶ origin ▶ method ▶ token ▶ body ▶ headers ▶ policy ▶ identity ▶ upstream
 //	                                                     └────────▶ audit ◀────┘
 //
+// A token that is bound to a key is taken with a DPoP proof of that key alone, in the
+// Authorization scheme DPoP (RFC 9449 §7); one that is not bound is a bearer's, and
+// refused where the policy demands keys.
+//
 // The client's token ends here. The MCP server hears who calls from the headers
 // X-Mcp-Auth-Subject, -Email, -Client, -Scope and -Organization, which nobody
 // else can set. What the MCP server answers is passed on as it comes: streams

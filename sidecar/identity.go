@@ -54,7 +54,7 @@ func forged(name string) bool {
 	}
 	name = strings.ToLower(name)
 	switch name {
-	case "authorization", "proxy-authorization", "forwarded", "x-real-ip", "true-client-ip",
+	case "authorization", "proxy-authorization", "dpop", "forwarded", "x-real-ip", "true-client-ip",
 		"x-original-url", "x-rewrite-url", "x-original-host",
 		"x-http-method", "x-http-method-override", "x-method-override",
 		"expect", "connection", "upgrade", "http2-settings":

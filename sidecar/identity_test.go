@@ -91,7 +91,7 @@ func TestForwardedHeadersAreOurs(t *testing.T) {
 }
 
 func FuzzHeaderNamesOfOursNeverPass(f *testing.F) {
-	for _, seed := range []string{"X-Mcp-Auth-Subject", "x_mcp_auth_subject", "X-MCP_AUTH-SUBJECT", "authorization", "Mcp-Session-Id"} {
+	for _, seed := range []string{"X-Mcp-Auth-Subject", "x_mcp_auth_subject", "X-MCP_AUTH-SUBJECT", "authorization", "DPoP", "Mcp-Session-Id"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
@@ -105,7 +105,7 @@ func FuzzHeaderNamesOfOursNeverPass(f *testing.F) {
 			}
 			return '_'
 		}, name)
-		ours := seen == "AUTHORIZATION" || strings.HasPrefix(seen, "X_MCP_AUTH_") || strings.HasPrefix(seen, "X_FORWARDED_")
+		ours := seen == "AUTHORIZATION" || seen == "DPOP" || strings.HasPrefix(seen, "X_MCP_AUTH_") || strings.HasPrefix(seen, "X_FORWARDED_")
 		if ours && !forged(name) {
 			t.Errorf("%q passes, and is read as %s", name, seen)
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mcpauth/mcpauth/oauth"
+	"github.com/mcpauth/mcpauth/oauth/dpop"
 	"github.com/mcpauth/mcpauth/sidecar/jsonrpc"
 )
 
@@ -15,15 +16,18 @@ import (
 // is. A resource with a path has its document at the path-inserted address only:
 // clients demand of the document at the root that it describe the root.
 func (s *site) describe() error {
-	var err error
-	s.metadata, err = json.Marshal(oauth.ResourceMetadata{
+	document := oauth.ResourceMetadata{
 		Resource:               s.policy.Resource,
 		AuthorizationServers:   s.policy.Issuers[:1],
 		ScopesSupported:        s.policy.SupportedScopes().Minus(oauth.NewScopeSet(oauth.OfflineAccess)).Names(),
 		BearerMethodsSupported: []string{"header"},
 		ResourceName:           s.policy.ResourceName,
-	})
-	if err != nil {
+	}
+	if s.policy.RequireDPoP {
+		document.DPoPBoundAccessTokensRequired, document.DPoPSigningAlgValuesSupported = true, dpop.Algorithms()
+	}
+	var err error
+	if s.metadata, err = json.Marshal(document); err != nil {
 		return fmt.Errorf("encode the resource metadata: %w", err)
 	}
 	s.metadataURL = oauth.WellKnownURL(s.policy.Resource, oauth.WellKnownResource)

@@ -47,7 +47,7 @@ func (s *site) allows(origins []string) bool {
 // allowedHeaders names what MCP clients send. Headers of the mcp- family are
 // allowed by name as they are asked for, since CORS knows no prefixes.
 func allowedHeaders(asked http.Header) []string {
-	names := []string{"authorization", "content-type", "accept", "last-event-id", "mcp-session-id", "mcp-protocol-version"}
+	names := []string{"authorization", "dpop", "content-type", "accept", "last-event-id", "mcp-session-id", "mcp-protocol-version"}
 	for list := range slices.Values(asked.Values("Access-Control-Request-Headers")) {
 		for name := range strings.SplitSeq(list, ",") {
 			name = strings.ToLower(strings.TrimSpace(name))

@@ -56,7 +56,7 @@ func TestPreflightIsAnsweredWithoutAToken(t *testing.T) {
 		header("Access-Control-Request-Headers", "authorization, content-type, mcp-method, mcp-param-x, x-other, mcp_odd"))
 	wantStatus(t, got, http.StatusNoContent)
 	allowed := got.Header.Get("Access-Control-Allow-Headers")
-	for _, name := range []string{"authorization", "content-type", "last-event-id", "mcp-session-id", "mcp-method", "mcp-param-x"} {
+	for _, name := range []string{"authorization", "dpop", "content-type", "last-event-id", "mcp-session-id", "mcp-method", "mcp-param-x"} {
 		if !strings.Contains(allowed, name) {
 			t.Errorf("the page may not send %s: %s", name, allowed)
 		}

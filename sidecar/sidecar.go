@@ -10,6 +10,7 @@ import (
 
 	"github.com/mcpauth/mcpauth/audit"
 	"github.com/mcpauth/mcpauth/oauth/accesstoken"
+	"github.com/mcpauth/mcpauth/oauth/dpop"
 	"github.com/mcpauth/mcpauth/policy"
 )
 
@@ -42,7 +43,9 @@ type Sidecar struct {
 	options Options
 
 	// derived is what follows from the policy that was last seen.
-	derived    atomic.Pointer[site]
+	derived atomic.Pointer[site]
+	// proofs are the DPoP proofs that were used.
+	proofs     *dpop.Replays
 	buffers    buffers
 	streams    context.Context
 	endStreams context.CancelFunc
@@ -62,7 +65,7 @@ func New(o Options) *Sidecar {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Sidecar{options: o, buffers: buffers{pool: &sync.Pool{}}}
+	s := &Sidecar{options: o, proofs: dpop.NewReplays(0, 0), buffers: buffers{pool: &sync.Pool{}}}
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	return s
 }
@@ -76,7 +79,7 @@ func (s *Sidecar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		(*exchange).route,          // route.go, metadata.go
 		(*exchange).checkOrigin,    // origin.go
 		(*exchange).checkMethod,    // route.go
-		(*exchange).authenticate,   // authenticate.go
+		(*exchange).authenticate,   // authenticate.go, possession.go
 		(*exchange).readMessages,   // messages.go
 		(*exchange).compareHeaders, // messages.go
 		(*exchange).authorize,      // authorize.go
