@@ -7,7 +7,16 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ENV CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH
-RUN go build -trimpath -ldflags "-s -w" -o /out/ ./cmd/operator ./cmd/authserver ./cmd/sidecar ./test/todo
+RUN go build -trimpath -ldflags "-s -w" -o /out/ ./cmd/operator ./cmd/sidecar ./test/todo
+
+# The authorization server opens OpenSSL's libcrypto, which needs a C compiler of its own platform.
+FROM golang:1.26-bookworm AS build-authserver
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=1 go build -trimpath -tags netgo,osusergo -ldflags "-s -w" -o /out/ ./cmd/authserver
+RUN mkdir /libraries && cp --parents -L $(ldd /out/authserver | grep -o '/[^ ]*') /usr/lib/*-linux-gnu/libcrypto.so.3 /libraries/
 
 FROM scratch AS base
 USER 65532:65532
@@ -17,7 +26,8 @@ COPY --from=build /out/operator /operator
 ENTRYPOINT ["/operator"]
 
 FROM base AS authserver
-COPY --from=build /out/authserver /authserver
+COPY --from=build-authserver /libraries/ /
+COPY --from=build-authserver /out/authserver /authserver
 ENTRYPOINT ["/authserver"]
 
 FROM base AS sidecar

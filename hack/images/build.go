@@ -7,8 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strings"
 
 	"github.com/mcpauth/mcpauth/hack/images/oci"
+	"github.com/mcpauth/mcpauth/hack/images/shared"
 )
 
 // builder turns packages into image archives.
@@ -28,34 +31,83 @@ type result struct {
 	reference, digest, file string
 }
 
+// built is one compiled binary and what has to be beside it.
+type built struct {
+	image
+	path      string
+	libraries []string
+}
+
 // binaries compiles the packages one after the other; what they share, the go command compiles once.
-func (b *builder) binaries(ctx context.Context, chosen []image, folder string) error {
+func (b *builder) binaries(ctx context.Context, chosen []image, folder string) ([]built, error) {
+	binaries := make([]built, 0, len(chosen))
 	for _, i := range chosen {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w",
-			"-o", filepath.Join(folder, i.name), i.pkg)
-		cmd.Dir = b.repo
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+b.arch)
-		var output bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &output, &output
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("build %s: %w\n%s", i.pkg, err, bytes.TrimSpace(output.Bytes()))
+		binary, err := b.binary(ctx, i, folder)
+		if err != nil {
+			return nil, err
 		}
+		binaries = append(binaries, binary)
+	}
+	return binaries, nil
+}
+
+// binary compiles a program: a static one, unless it opens libraries that this machine has for the
+// images' architecture, beside a C compiler.
+func (b *builder) binary(ctx context.Context, i image, folder string) (built, error) {
+	binary := built{image: i, path: filepath.Join(folder, i.name)}
+	if len(i.opens) > 0 {
+		why := b.dynamic(ctx, &binary)
+		if why == nil {
+			return binary, nil
+		}
+		fmt.Fprintf(os.Stderr, "images: %s goes without %s and will sign slower: %v\n", i.name, strings.Join(i.opens, ", "), why)
+	}
+	return binary, b.compile(ctx, binary, "0")
+}
+
+// dynamic says why the program cannot have the libraries that it would open, or compiles it so that
+// it does.
+func (b *builder) dynamic(ctx context.Context, binary *built) error {
+	if runtime.GOOS != "linux" || runtime.GOARCH != b.arch {
+		return fmt.Errorf("this machine is %s/%s and the image linux/%s", runtime.GOOS, runtime.GOARCH, b.arch)
+	}
+	if _, err := exec.LookPath("gcc"); err != nil {
+		return err
+	}
+	if err := b.compile(ctx, *binary, "1"); err != nil {
+		return err
+	}
+	var err error
+	binary.libraries, err = shared.Needed(binary.path, binary.opens...)
+	return err
+}
+
+// compile builds with Go's own resolver and user look-up, whether or not C is there.
+func (b *builder) compile(ctx context.Context, binary built, cgo string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags=netgo,osusergo", "-ldflags=-s -w",
+		"-o", binary.path, binary.pkg)
+	cmd.Dir = b.repo
+	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo, "GOOS=linux", "GOARCH="+b.arch)
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", binary.pkg, err, bytes.TrimSpace(output.Bytes()))
 	}
 	return nil
 }
 
 // archive writes the image of one compiled binary.
-func (b *builder) archive(i image, folder string) (result, error) {
-	built, err := oci.Binary{Path: filepath.Join(folder, i.name), Architecture: b.arch}.Image()
+func (b *builder) archive(i built) (result, error) {
+	made, err := oci.Binary{Path: i.path, Architecture: b.arch, Libraries: i.libraries}.Image()
 	if err != nil {
 		return result{}, err
 	}
-	digest, err := built.Digest()
+	digest, err := made.Digest()
 	if err != nil {
 		return result{}, err
 	}
 	r := result{reference: i.reference(b.tag), digest: digest.String(), file: filepath.Join(b.out, i.name+".tar")}
-	_, err = oci.Write(r.file, r.reference, built)
+	_, err = oci.Write(r.file, r.reference, made)
 	return r, err
 }
 
@@ -69,12 +121,13 @@ func (b *builder) all(ctx context.Context, chosen []image) ([]result, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(folder)
-	if err := b.binaries(ctx, chosen, folder); err != nil {
+	binaries, err := b.binaries(ctx, chosen, folder)
+	if err != nil {
 		return nil, err
 	}
-	results := make([]result, 0, len(chosen))
-	for _, i := range chosen {
-		r, err := b.archive(i, folder)
+	results := make([]result, 0, len(binaries))
+	for _, i := range binaries {
+		r, err := b.archive(i)
 		if err != nil {
 			return nil, fmt.Errorf("image %s: %w", i.name, err)
 		}

@@ -26,7 +26,7 @@ func repo(t *testing.T, source string) string {
 
 func TestBuilderMakesTheSameImageOfTheSameSource(t *testing.T) {
 	b := builder{repo: repo(t, "package main\n\nfunc main() {}\n"), out: t.TempDir(), arch: "amd64", tag: "dev"}
-	chosen := []image{{"hello", "./hello"}}
+	chosen := []image{{name: "hello", pkg: "./hello"}}
 	first, err := b.all(context.Background(), chosen)
 	if err != nil {
 		t.Fatal(err)
@@ -48,8 +48,23 @@ func TestBuilderMakesTheSameImageOfTheSameSource(t *testing.T) {
 
 func TestBuilderShowsWhatTheCompilerSays(t *testing.T) {
 	b := builder{repo: repo(t, "package main\n\nfunc main() { undefinedName() }\n"), out: t.TempDir(), arch: "amd64", tag: "dev"}
-	_, err := b.all(context.Background(), []image{{"hello", "./hello"}})
+	_, err := b.all(context.Background(), []image{{name: "hello", pkg: "./hello"}})
 	if err == nil || !strings.Contains(err.Error(), "undefinedName") {
 		t.Errorf("error: %v", err)
+	}
+}
+
+func TestAProgramWhoseLibrariesAreNotHereIsStatic(t *testing.T) {
+	b := builder{repo: repo(t, "package main\n\nfunc main() {}\n"), out: t.TempDir(), arch: "amd64", tag: "dev"}
+	plain, err := b.all(context.Background(), []image{{name: "hello", pkg: "./hello"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, err := b.all(context.Background(), []image{{name: "hello", pkg: "./hello", opens: []string{"libabsent.so.9"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if without[0].digest != plain[0].digest {
+		t.Errorf("got %v, want the image of the static program %v", without[0], plain[0])
 	}
 }

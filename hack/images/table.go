@@ -14,15 +14,18 @@ type image struct {
 	name string
 	// pkg is the main package, from the repository's root.
 	pkg string
+	// opens are the libraries that the program opens at run time where they are there; most open
+	// none and are static.
+	opens []string
 }
 
 // table lists all images that can be built.
 func table() []image {
 	return []image{
-		{"operator", "./cmd/operator"},
-		{"authserver", "./cmd/authserver"},
-		{"sidecar", "./cmd/sidecar"},
-		{"todo", "./test/todo"},
+		{name: "operator", pkg: "./cmd/operator"},
+		{name: "authserver", pkg: "./cmd/authserver", opens: []string{"libcrypto.so.3"}},
+		{name: "sidecar", pkg: "./cmd/sidecar"},
+		{name: "todo", pkg: "./test/todo"},
 	}
 }
 

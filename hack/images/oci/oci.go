@@ -1,5 +1,6 @@
-// Package oci makes container images of static binaries, without a container engine: an empty
-// image, one layer with one file, an entrypoint. The same binary gives the same image, bit for bit.
+// Package oci makes container images of single binaries, without a container engine: an empty
+// image, one layer with the binary and the libraries that it needs, an entrypoint. The same files
+// give the same image, bit for bit.
 package oci
 
 import (
@@ -9,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -21,13 +23,16 @@ import (
 // runAsNonRoot can be checked without an /etc/passwd.
 const nonRoot = "65532:65532"
 
-// Binary is a static executable that becomes an image.
+// Binary is an executable that becomes an image.
 type Binary struct {
 	// Path is the executable on this machine. The image's entrypoint is /NAME, NAME being the
 	// last element of Path.
 	Path string
 	// Architecture is the executable's, as in GOARCH.
 	Architecture string
+	// Libraries are the absolute paths of the files that the executable opens on this machine; the
+	// image has them at the same paths. A static executable has none.
+	Libraries []string
 }
 
 // Image returns the image of the binary for Linux. It has no time stamps but the epoch's.
@@ -58,30 +63,38 @@ func (b Binary) Image() (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// layer is a tar archive with the executable, and with the /tmp that programs take for granted.
+// layer is a tar archive with the executable, its libraries, and the /tmp that programs take for
+// granted.
 func (b Binary) layer() ([]byte, error) {
-	content, err := os.ReadFile(b.Path)
-	if err != nil {
-		return nil, err
-	}
 	var buffer bytes.Buffer
 	w := tar.NewWriter(&buffer)
-	entries := []tar.Header{
-		{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777},
-		{Typeflag: tar.TypeReg, Name: filepath.Base(b.Path), Mode: 0o755, Size: int64(len(content))},
+	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}); err != nil {
+		return nil, err
 	}
-	for i := range entries {
-		if err := w.WriteHeader(&entries[i]); err != nil {
+	if err := add(w, filepath.Base(b.Path), b.Path); err != nil {
+		return nil, err
+	}
+	for _, library := range b.Libraries {
+		if err := add(w, strings.TrimPrefix(library, "/"), library); err != nil {
 			return nil, err
 		}
-	}
-	if _, err := w.Write(content); err != nil {
-		return nil, err
 	}
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
 	return buffer.Bytes(), nil
+}
+
+func add(w *tar.Writer, name, path string) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o755, Size: int64(len(content))}); err != nil {
+		return err
+	}
+	_, err = w.Write(content)
+	return err
 }
 
 // Write writes the image as an archive that `ctr images import`, `docker load` and `kind load

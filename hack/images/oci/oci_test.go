@@ -138,3 +138,33 @@ func TestWriteRefusesAReferenceThatIsNone(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+func TestImageHasTheLibrariesWhereTheyAreHere(t *testing.T) {
+	library := filepath.Join(t.TempDir(), "libexample.so.1")
+	if err := os.WriteFile(library, []byte("library"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := binary(t, "content")
+	b.Libraries = []string{library}
+	layers, err := imageOf(t, b).Layers()
+	if err != nil || len(layers) != 1 {
+		t.Fatalf("%d layers, %v", len(layers), err)
+	}
+	content, err := layers[0].Uncompressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer content.Close()
+	for r := tar.NewReader(content); ; {
+		header, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			t.Fatalf("the image has no %s", library)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if "/"+header.Name == library {
+			return
+		}
+	}
+}
