@@ -23,13 +23,15 @@ func TestAttack01_OpenRegistrationWithoutConsent(t *testing.T) {
 		}
 		wantUnchanged(t, server, before)
 	}
-	// Having signed in and consented once, for another app too, changes nothing.
+	// Having signed in and consented to other apps changes nothing, one with the
+	// same name and redirect host included.
 	server.SignInWith(victim, server.Begin(server.Register(t, nil), nil), authservertest.Username)
-	server.SignInWith(victim, server.Begin(app, nil), authservertest.Username)
+	twin := server.Register(t, map[string]any{"redirect_uris": []string{"https://attacker.example/cb"}})
+	server.SignInWith(victim, server.Begin(twin, nil), authservertest.Username)
 	before := server.Store.Writes()
 	page := victim.Get(server.Begin(app, nil)).Follow(server.Issuer)
 	if page.Location != nil {
-		t.Errorf("a second request goes on to %s by itself", page.Location)
+		t.Errorf("the request goes on to %s by itself", page.Location)
 	}
 	wantUnchanged(t, server, before)
 }
@@ -62,10 +64,10 @@ func TestAttack04_CrossSiteRequestForgeryOnConsent(t *testing.T) {
 	victim := authservertest.NewBrowser(t)
 	first := server.ConsentPage(victim, server.Begin(app, changed("state", "first")), authservertest.Username)
 	second := server.ConsentPage(victim, server.Begin(app, changed("state", "second")), authservertest.Username)
+	attackers := server.ConsentPage(authservertest.NewBrowser(t), server.Begin(app, nil), authservertest.Username)
 	before := server.Store.Writes()
 
 	wantErrorPage(t, victim.Post(server.Issuer+"/oauth/consent", changed("decision", "approve")))
-	attackers := server.ConsentPage(authservertest.NewBrowser(t), server.Begin(app, nil), authservertest.Username)
 	wantErrorPage(t, victim.Post(server.Issuer+"/oauth/consent",
 		url.Values{"decision": {"approve"}, "request": {attackers.URL.Query().Get("request")}}))
 	for _, site := range []string{"cross-site", "same-site"} {

@@ -15,8 +15,13 @@ const (
 	eventConsentDenied    = "consent.denied"
 	eventTokenIssued      = "token.issued"
 	eventTokenRefused     = "token.refused"
+	eventTokenRevoked     = "token.revoked"
 	eventGrantRevoked     = "grant.revoked"
 	eventClientRegistered = "client.registered"
+	eventClientUpdated    = "client.updated"
+	eventClientDeleted    = "client.deleted"
+	eventAppDisconnected  = "app.disconnected"
+	eventSignedOut        = "signin.ended"
 )
 
 func (s *Server) record(r *http.Request, e audit.Event) {
@@ -34,14 +39,14 @@ func (s *Server) auditSignIn(r *request, g *stage, decision audit.Decision, reas
 	s.record(r.Request, audit.Event{
 		Type: event, Decision: decision, Reason: reason,
 		Subject: user.Subject, Email: user.Email, Organization: user.Organization,
-		Client: g.ClientID, Resource: g.resource.URL,
+		Client: g.ClientID, Resource: firstURL(g.resources),
 	})
 }
 
 func (s *Server) auditConsent(r *request, g *stage, decision audit.Decision) {
 	e := audit.Event{
 		Type: eventConsentApproved, Decision: decision,
-		Client: g.ClientID, Resource: g.resource.URL, ScopeNeeded: g.Scope.String(),
+		Client: g.ClientID, Resource: firstURL(g.resources), ScopeNeeded: g.Scope.String(),
 	}
 	if decision == audit.Denied {
 		e.Type, e.Reason = eventConsentDenied, "access_denied"

@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/mcpauth/mcpauth/authserver/client"
+	"github.com/mcpauth/mcpauth/authserver/identity"
 	"github.com/mcpauth/mcpauth/authserver/page"
 	"github.com/mcpauth/mcpauth/catalog"
 	"github.com/mcpauth/mcpauth/oauth"
@@ -19,24 +21,26 @@ type authorization struct {
 	ctx    context.Context
 	issuer issuer
 	params url.Values
+	// pushed says that the client sent the parameters ahead and authenticated.
+	pushed bool
 
 	// Set by the checks that prove whom to answer.
 	client      *client.Client
 	redirectURI string
 	// Set by the checks behind them.
-	resource *catalog.Resource
-	scope    oauth.ScopeSet
+	resources []*catalog.Resource
+	scope     oauth.ScopeSet
+	prompt    prompt
+	maxAge    *time.Duration
 }
 
 // authorize is the authorization endpoint (OAuth 2.1 §3.1, §4.1.1).
 func (s *Server) authorize(w http.ResponseWriter, r *request) {
-	params, err := authorizationParameters(w, r)
-	if err != nil {
-		s.failPage(w, r, err)
-		return
+	a, err := s.authorizationOf(w, r)
+	if err == nil {
+		err = a.run(a.proveDestination())
 	}
-	a := &authorization{ctx: r.Context(), issuer: r.issuer, params: params}
-	if err := a.run(a.proveDestination()); err != nil {
+	if err != nil {
 		s.failPage(w, r, err)
 		return
 	}
@@ -47,6 +51,21 @@ func (s *Server) authorize(w http.ResponseWriter, r *request) {
 	s.begin(w, r, a)
 }
 
+// authorizationOf reads the request's parameters, or takes those that it refers to.
+func (s *Server) authorizationOf(w http.ResponseWriter, r *request) (*authorization, error) {
+	params, err := authorizationParameters(w, r)
+	if err != nil {
+		return nil, err
+	}
+	a := &authorization{ctx: r.Context(), issuer: r.issuer, params: params}
+	if params.Get("request_uri") == "" {
+		return a, nil
+	}
+	a.pushed = true
+	a.params, err = s.takePushed(r, params)
+	return a, err
+}
+
 func authorizationParameters(w http.ResponseWriter, r *request) (url.Values, error) {
 	if r.Method == http.MethodPost {
 		return readForm(w, r.Request)
@@ -54,22 +73,61 @@ func authorizationParameters(w http.ResponseWriter, r *request) (url.Values, err
 	return parseParameters(r.URL.RawQuery)
 }
 
-// begin starts the journey through the pages.
+// begin starts the journey through the pages, at the first that is needed. Where
+// somebody has signed in and allowed this before, that is none.
 func (s *Server) begin(w http.ResponseWriter, r *request, a *authorization) {
 	j := journey{
 		Browser:  rememberBrowser(w, r),
 		Expires:  s.opts.Now().Add(journeyLifetime),
 		Issuer:   a.issuer.resourceID(),
 		ClientID: a.client.ID, RedirectURI: a.redirectURI, RedirectURISent: a.params.Get("redirect_uri") != "",
-		State: a.params.Get("state"), Challenge: a.params.Get("code_challenge"),
-		Resource: a.resource.ID, Scope: a.scope,
+		State: a.params.Get("state"), Challenge: a.params.Get("code_challenge"), KeyThumbprint: a.params.Get("dpop_jkt"),
+		Nonce: a.params.Get("nonce"), Resources: resourceIDs(a.resources), Scope: a.scope,
+		Consents: a.prompt.consent,
+		Wish: identity.Wish{
+			Login: a.prompt.login, SelectAccount: a.prompt.selectAccount, MaxAge: a.maxAge,
+			Hint: a.params.Get("login_hint"), ACRValues: a.params.Get("acr_values"),
+		},
 	}
-	step, path := stepSignIn, "/oauth/signin"
+	g := &stage{journey: j, issuer: a.issuer, client: a.client, resources: a.resources}
+	user, err := s.signedIn(r, j.Wish)
+	switch {
+	case err != nil:
+		s.redirectError(w, r, a.destination(), err)
+	case user != nil:
+		g.Provider, g.User = user.Provider, user
+		s.beginSignedIn(w, r, g, a.prompt.none)
+	case a.prompt.none:
+		s.redirectError(w, r, a.destination(), oauth.Errorf(oauth.LoginRequired, "the user has to sign in; prompt=none forbids that"))
+	default:
+		s.beginSignIn(w, r, g)
+	}
+}
+
+// beginSignedIn goes on where nobody has to sign in any more.
+func (s *Server) beginSignedIn(w http.ResponseWriter, r *request, g *stage, silent bool) {
+	remembered, err := s.consentedBefore(r, g)
+	switch {
+	case err != nil:
+		s.redirectError(w, r, g.destination(), err)
+	case remembered:
+		s.finish(w, r, g, *g.User)
+	case silent:
+		s.redirectError(w, r, g.destination(), oauth.Errorf(oauth.ConsentRequired, "the user has to approve this; prompt=none forbids that"))
+	default:
+		s.goOn(w, r, stepConsent, "/oauth/consent", g.journey)
+	}
+}
+
+// beginSignIn asks who it is. With a single provider upstream there is nothing to
+// choose, and consent comes before leaving for it.
+func (s *Server) beginSignIn(w http.ResponseWriter, r *request, g *stage) {
 	if only := r.issuer.Providers(); len(only) == 1 && r.issuer.providers[only[0].Name].redirect != nil {
-		j.Provider = only[0].Name
-		step, path = stepConsent, "/oauth/consent"
+		g.Provider = only[0].Name
+		s.goOn(w, r, stepConsent, "/oauth/consent", g.journey)
+		return
 	}
-	s.goOn(w, r, step, path, j)
+	s.goOn(w, r, stepSignIn, "/oauth/signin", g.journey)
 }
 
 // goOn sends the browser to a journey's next page.
@@ -140,7 +198,7 @@ func seeOther(w http.ResponseWriter, location string) {
 // failPage ends a request on a page: nothing has proved whom else to tell.
 func (s *Server) failPage(w http.ResponseWriter, r *request, err error) {
 	failure := page.Failure{
-		Site: r.issuer.site(), Title: "This request cannot be continued",
+		Site: r.issuer.pageSite(), Title: "This request cannot be continued",
 		Advice: "Go back to the app and start again. If that does not help, remove this server in the app and add it again.",
 	}
 	status := http.StatusBadRequest

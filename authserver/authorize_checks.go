@@ -2,15 +2,25 @@ package authserver
 
 import (
 	"errors"
-	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mcpauth/mcpauth/authserver/client"
 	"github.com/mcpauth/mcpauth/oauth"
 )
 
-// maxStateLength bounds the client's own state, which travels with the browser.
-const maxStateLength = 2048
+// Bounds on what travels with the browser.
+const (
+	maxStateLength = 2048
+	maxHintLength  = 256 // of nonce, login_hint and acr_values each
+)
+
+// prompt is what a request wants the user to be asked (OpenID Connect Core
+// §3.1.2.1).
+type prompt struct {
+	none, login, consent, selectAccount bool
+}
 
 // check is one question about an authorization request. Its error is an
 // *oauth.Error, or a failure of the store.
@@ -30,14 +40,19 @@ func (a *authorization) proveDestination() []check {
 func (a *authorization) checkRequest() []check {
 	return []check{
 		a.everyParameterOnce,
-		a.stateBounded,
+		a.pushedWhereRequired,
+		a.noRequestObject,
+		a.parametersBounded,
 		a.responseTypeCode,
 		a.responseModeQuery,
 		a.clientMayAuthorize,
 		a.challengeS256,
-		a.reachableResource,
+		a.keyThumbprint,
+		a.reachableResources,
+		a.allowedRedirect,
 		a.grantableScope,
-		a.promptPossible,
+		a.knownPrompt,
+		a.validMaxAge,
 		a.someoneSignsIn,
 	}
 }
@@ -64,10 +79,23 @@ func (a *authorization) knownClient() error {
 		return oauth.Errorf(oauth.InvalidRequest, "the request names no client_id")
 	}
 	cl, err := a.issuer.clients.Resolve(a.ctx, id)
-	if errors.Is(err, client.ErrUnknown) {
-		return oauth.Errorf(oauth.InvalidClient, "this server does not know the app that sent you here; the app has to register again")
-	}
 	a.client = cl
+	return clientError(err)
+}
+
+// clientError says what to do about a client that cannot be resolved.
+func clientError(err error) error {
+	var document *client.DocumentError
+	switch {
+	case errors.Is(err, client.ErrBlocked):
+		return oauth.Errorf(oauth.InvalidClient, "the operators of this server have blocked the app that sent you here")
+	case errors.Is(err, client.ErrUnknown):
+		return oauth.Errorf(oauth.InvalidClient, "this server does not know the app that sent you here; the app has to register again")
+	case errors.As(err, &document) && document.Temporary:
+		return oauth.Errorf(oauth.TemporarilyUnavailable, "%w", document)
+	case errors.As(err, &document):
+		return oauth.Errorf(oauth.InvalidClient, "%w", document)
+	}
 	return err
 }
 
@@ -82,9 +110,30 @@ func (a *authorization) registeredRedirect() error {
 
 func (a *authorization) everyParameterOnce() error { return onlyOnce(a.params) }
 
-func (a *authorization) stateBounded() error {
+// pushedWhereRequired holds clients to what they, or their operators, demanded
+// (RFC 9126 §6).
+func (a *authorization) pushedWhereRequired() error {
+	if a.client.RequirePushedRequests && !a.pushed {
+		return oauth.Errorf(oauth.InvalidRequest, "this client has to push its authorization requests: send them to the pushed_authorization_request_endpoint first")
+	}
+	return nil
+}
+
+func (a *authorization) noRequestObject() error {
+	if a.params.Get("request") != "" {
+		return oauth.Errorf(oauth.RequestNotSupported, "request objects are not supported; push the parameters instead")
+	}
+	return nil
+}
+
+func (a *authorization) parametersBounded() error {
 	if len(a.params.Get("state")) > maxStateLength {
 		return oauth.Errorf(oauth.InvalidRequest, "state is longer than %d characters", maxStateLength)
+	}
+	for _, name := range []string{"nonce", "login_hint", "acr_values"} {
+		if len(a.params.Get(name)) > maxHintLength {
+			return oauth.Errorf(oauth.InvalidRequest, "%s is longer than %d characters", name, maxHintLength)
+		}
 	}
 	return nil
 }
@@ -129,9 +178,27 @@ func (a *authorization) challengeS256() error {
 	return nil
 }
 
-func (a *authorization) reachableResource() (err error) {
-	a.resource, err = a.issuer.chooseResource(a.client, resourcesOf(a.params))
+// keyThumbprint checks that dpop_jkt could be one (RFC 9449 §10).
+func (a *authorization) keyThumbprint() error {
+	if jkt := a.params.Get("dpop_jkt"); jkt != "" && oauth.ValidCodeChallenge(jkt) != nil {
+		return oauth.Errorf(oauth.InvalidRequest, "dpop_jkt is not the base64url SHA-256 thumbprint of a key")
+	}
+	return nil
+}
+
+func (a *authorization) reachableResources() (err error) {
+	a.resources, err = a.issuer.chooseResources(a.client, resourcesOf(a.params))
 	return err
+}
+
+// allowedRedirect applies what the resources' own rules say of redirect hosts.
+func (a *authorization) allowedRedirect() error {
+	for _, resource := range a.resources {
+		if !a.client.MayRedirect(resource, a.redirectURI) {
+			return oauth.Errorf(oauth.InvalidTarget, "%s takes no clients that send users to that redirect host", resource.URL)
+		}
+	}
+	return nil
 }
 
 func (a *authorization) grantableScope() error {
@@ -139,21 +206,42 @@ func (a *authorization) grantableScope() error {
 	if err != nil {
 		return err
 	}
-	a.scope, err = requestedScope(a.resource, a.client, requested)
+	a.scope, err = requestedScope(a.resources, a.client, requested)
 	return err
 }
 
-// promptPossible refuses what cannot be: every journey of this server shows a
-// page. Other prompts ask for what happens anyway.
-func (a *authorization) promptPossible() error {
+func (a *authorization) knownPrompt() error {
 	prompts := strings.Fields(a.params.Get("prompt"))
-	if !slices.Contains(prompts, "none") {
-		return nil
+	for _, name := range prompts {
+		switch name {
+		case "none":
+			a.prompt.none = true
+		case "login":
+			a.prompt.login = true
+		case "consent":
+			a.prompt.consent = true
+		case "select_account":
+			a.prompt.selectAccount = true
+		} // others ask for what this server does not have, and are ignored
 	}
-	if len(prompts) > 1 {
+	if a.prompt.none && len(prompts) > 1 {
 		return oauth.Errorf(oauth.InvalidRequest, "prompt=none excludes every other prompt")
 	}
-	return oauth.Errorf(oauth.LoginRequired, "the user has to sign in; prompt=none forbids that")
+	return nil
+}
+
+func (a *authorization) validMaxAge() error {
+	text := a.params.Get("max_age")
+	if text == "" {
+		return nil
+	}
+	seconds, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || seconds < 0 {
+		return oauth.Errorf(oauth.InvalidRequest, "max_age is not a number of seconds")
+	}
+	age := time.Duration(seconds) * time.Second
+	a.maxAge = &age
+	return nil
 }
 
 func (a *authorization) someoneSignsIn() error {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +34,14 @@ func TestBadInputGetsTheErrorThatTheSpecNames(t *testing.T) {
 		{"wrong method", "PATCH", "/oauth/consent", form, "", 405, oauth.InvalidRequest},
 		{"wrong method", "POST", "/oauth/callback/people", form, "", 405, oauth.InvalidRequest},
 
+		{"wrong method", "GET", "/oauth/par", "", "", 405, oauth.InvalidRequest},
+		{"wrong method", "GET", "/oauth/introspect", "", "", 405, oauth.InvalidRequest},
+		{"wrong method", "POST", "/client_register/x", jsonType, "{}", 405, oauth.InvalidRequest},
+		{"wrong method", "POST", "/revocations", form, "", 405, oauth.InvalidRequest},
+		{"wrong method", "DELETE", "/account", "", "", 405, oauth.InvalidRequest},
+
+		{"oversized", "POST", "/oauth/par", form, big, 400, oauth.InvalidRequest},
+		{"oversized", "POST", "/oauth/introspect", form, big, 400, oauth.InvalidRequest},
 		{"oversized", "POST", "/oauth/token", form, big, 400, oauth.InvalidRequest},
 		{"oversized", "POST", "/oauth/revoke", form, big, 400, oauth.InvalidRequest},
 		{"oversized", "POST", "/client_register", jsonType, long, 400, oauth.InvalidClientMetadata},
@@ -40,6 +49,8 @@ func TestBadInputGetsTheErrorThatTheSpecNames(t *testing.T) {
 		{"wrong type", "POST", "/oauth/token", jsonType, `{"grant_type":"client_credentials"}`, 400, oauth.InvalidRequest},
 		{"wrong type", "POST", "/oauth/revoke", "multipart/form-data; boundary=x", "--x--", 400, oauth.InvalidRequest},
 		{"wrong type", "POST", "/client_register", form, "client_name=x", 400, oauth.InvalidClientMetadata},
+		{"wrong type", "POST", "/oauth/par", jsonType, "{}", 400, oauth.InvalidRequest},
+		{"wrong type", "POST", "/oauth/introspect", jsonType, "{}", 400, oauth.InvalidRequest},
 		{"no type", "POST", "/oauth/token", "", "grant_type=client_credentials", 400, oauth.InvalidRequest},
 		{"malformed type", "POST", "/oauth/token", "a/b; c", "grant_type=client_credentials", 400, oauth.InvalidRequest},
 
@@ -50,11 +61,17 @@ func TestBadInputGetsTheErrorThatTheSpecNames(t *testing.T) {
 		{"a null character", "POST", "/oauth/token", form, "client_id=%00", 400, oauth.InvalidRequest},
 		{"nothing", "POST", "/oauth/token", form, "", 401, oauth.InvalidClient},
 		{"nothing", "POST", "/oauth/revoke", form, "", 401, oauth.InvalidClient},
+		{"nothing", "POST", "/oauth/par", form, "", 401, oauth.InvalidClient},
+		{"nothing", "POST", "/oauth/introspect", form, "", 401, oauth.InvalidClient},
+		{"nothing", "GET", "/client_register/x", "", "", 401, oauth.InvalidToken},
+		{"nothing", "DELETE", "/client_register/x", "", "", 401, oauth.InvalidToken},
 		{"nothing", "POST", "/client_register", jsonType, "", 400, oauth.InvalidClientMetadata},
 
 		{"duplicate", "POST", "/oauth/token", form, "client_id=agent&client_id=agent", 400, oauth.InvalidRequest},
 		{"duplicate", "POST", "/oauth/token", form, "client_id=agent&x=1&x=2", 400, oauth.InvalidRequest},
 		{"duplicate", "POST", "/oauth/revoke", form, "token=a&token=", 400, oauth.InvalidRequest},
+		{"duplicate", "POST", "/oauth/par", form, "client_id=a&client_id=b", 400, oauth.InvalidRequest},
+		{"duplicate", "POST", "/oauth/introspect", form, "token=a&token=b", 400, oauth.InvalidRequest},
 		{"an endless client_id", "POST", "/oauth/token", form, "client_id=" + strings.Repeat("x", 10000), 401, oauth.InvalidClient},
 	} {
 		for _, prefix := range []string{"", "/resources/apps-todo"} {
@@ -111,6 +128,16 @@ func TestBadAuthorizationRequestsAreAnsweredWhereTheyMayBe(t *testing.T) {
 		{"no page allowed", changed("prompt", "none"), "login_required"},
 		{"no page allowed, and one", changed("prompt", "none login"), "invalid_request"},
 		{"endless state", changed("state", strings.Repeat("x", 3000)), "invalid_request"},
+		{"endless nonce", changed("nonce", strings.Repeat("x", 300)), "invalid_request"},
+		{"endless hint", changed("login_hint", strings.Repeat("x", 300)), "invalid_request"},
+		{"endless classes", changed("acr_values", strings.Repeat("x ", 200)), "invalid_request"},
+		{"a request object", changed("request", "x.y.z"), "request_not_supported"},
+		{"a request elsewhere", changed("request_uri", "https://other.example/request.jwt"), ""},
+		{"an age that is no number", changed("max_age", "soon"), "invalid_request"},
+		{"an age before now", changed("max_age", "-1"), "invalid_request"},
+		{"an endless age", changed("max_age", "99999999999999999999"), "invalid_request"},
+		{"a key that is none", changed("dpop_jkt", "short"), "invalid_request"},
+		{"ten resources", url.Values{"resource": slices.Repeat([]string{authservertest.ResourceURL}, 10)}, "invalid_target"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before := server.Store.Writes()

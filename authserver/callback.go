@@ -28,10 +28,10 @@ func (s *Server) sendUpstream(w http.ResponseWriter, r *request, g *stage) {
 		s.failPage(w, r, fmt.Errorf("%w: its provider is gone", errJourney))
 		return
 	}
-	upstream, login, err := p.redirect.Begin(r.Context(), g.issuer.url(callbackPath+p.Name))
+	upstream, login, err := p.redirect.Begin(r.Context(), g.issuer.url(callbackPath+p.Name), g.Wish)
 	if err != nil {
 		s.opts.Logger.WarnContext(r.Context(), "an identity provider could not be asked", "provider", p.Name, "error", err)
-		s.redirectError(w, r, g.destination(), oauth.Errorf(oauth.TemporarilyUnavailable, "the identity provider cannot be reached; try again in a moment"))
+		s.endJourney(w, r, g, oauth.Errorf(oauth.TemporarilyUnavailable, "the identity provider cannot be reached; try again in a moment"))
 		return
 	}
 	g.Login = &login
@@ -40,7 +40,7 @@ func (s *Server) sendUpstream(w http.ResponseWriter, r *request, g *stage) {
 		err = oauth.Errorf(oauth.InvalidRequest, "state and redirect_uri are too long together")
 	}
 	if err != nil {
-		s.redirectError(w, r, g.destination(), err)
+		s.endJourney(w, r, g, err)
 		return
 	}
 	http.SetCookie(w, s.hopCookie(r, p.Name, login.State, sealed, int(journeyLifetime.Seconds())))
@@ -74,11 +74,28 @@ func (s *Server) callback(w http.ResponseWriter, r *request) {
 		}
 		s.opts.Logger.InfoContext(r.Context(), "an upstream sign-in was refused", "provider", p.Name, "error", err)
 		s.auditSignIn(r, g, audit.Denied, reason, store.User{})
-		s.redirectError(w, r, g.destination(), oauth.Errorf(oauth.AccessDenied, "%s", upstreamRefusal(err)))
+		s.endJourney(w, r, g, oauth.Errorf(oauth.AccessDenied, "%s", upstreamRefusal(err)))
 		return
 	}
 	s.auditSignIn(r, g, audit.Allowed, "", user)
-	s.finish(w, r, g, user)
+	if err := s.remember(w, r, user); err != nil {
+		s.endJourney(w, r, g, err)
+		return
+	}
+	if g.toAccount() {
+		seeOther(w, r.issuer.url(accountPath))
+		return
+	}
+	s.approved(w, r, g, user)
+}
+
+// endJourney tells the client, or on a page where no client has asked.
+func (s *Server) endJourney(w http.ResponseWriter, r *request, g *stage, err error) {
+	if g.toAccount() {
+		s.failPage(w, r, err)
+		return
+	}
+	s.redirectError(w, r, g.destination(), err)
 }
 
 func upstreamRefusal(err error) string {

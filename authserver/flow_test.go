@@ -179,9 +179,9 @@ func TestAnAccountThatMayHaveNothingIsToldSoAndSentBack(t *testing.T) {
 func TestDenyingSendsTheClientAccessDenied(t *testing.T) {
 	server := authservertest.New(t)
 	app := server.Register(t, nil)
+	consent := server.ConsentPage(authservertest.NewBrowser(t), server.Begin(app, nil), authservertest.Username)
 	before := server.Store.Writes()
-	end := server.ConsentPage(authservertest.NewBrowser(t), server.Begin(app, nil), authservertest.Username).
-		Submit("decision", changed("decision", "deny"))
+	end := consent.Submit("decision", changed("decision", "deny"))
 	got := end.Location.Query()
 	if got.Get("error") != "access_denied" || got.Get("state") != "client-state" || got.Get("iss") != server.ResourceIssuer() || got.Has("code") {
 		t.Errorf("authorization response: got %v", got)

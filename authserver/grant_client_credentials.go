@@ -14,8 +14,8 @@ import (
 type clientCredentialsGrant struct{}
 
 func (clientCredentialsGrant) prove(_ context.Context, t *tokenRequest) (proof, error) {
-	if !t.client.Confidential() || !t.client.Declared {
-		return proof{}, oauth.Errorf(oauth.UnauthorizedClient, "client_credentials is for declared clients that have a secret")
+	if !t.client.Confidential() || !t.client.Declared() {
+		return proof{}, oauth.Errorf(oauth.UnauthorizedClient, "client_credentials is for declared clients that authenticate")
 	}
 	return proof{Subject: t.client.ID}, nil
 }

@@ -41,8 +41,9 @@ func (g codeGrant) prove(ctx context.Context, t *tokenRequest) (proof, error) {
 		return proof{}, err
 	}
 	return proof{
-		Subject: user.Subject, User: &user, Resource: granted.Resource,
+		Subject: user.Subject, User: &user, Resources: granted.Resources,
 		Issuer: granted.Issuer, Scope: &granted.Scope, GrantID: granted.ID,
+		KeyThumbprint: code.KeyThumbprint, Nonce: code.Nonce,
 	}, nil
 }
 
@@ -91,6 +92,7 @@ func (s *Server) revokeReused(ctx context.Context, t *tokenRequest, answer *oaut
 	if err := s.opts.Store.RevokeGrant(ctx, t.proved.GrantID, t.now); err != nil {
 		return fmt.Errorf("revoke a grant whose credential was reused: %w", err)
 	}
+	s.feed.wake()
 	s.record(t.Request, audit.Event{
 		Type: eventGrantRevoked, Decision: audit.Denied, Reason: "reuse", Grant: t.proved.GrantID,
 		Subject: t.proved.Subject, Client: t.client.ID, Resource: t.resource.URL,

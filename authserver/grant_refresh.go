@@ -46,8 +46,8 @@ func (g refreshGrant) prove(ctx context.Context, t *tokenRequest) (proof, error)
 		return proof{}, err
 	}
 	return proof{
-		Subject: user.Subject, User: &user, Resource: granted.Resource,
-		Issuer: granted.Issuer, Scope: &granted.Scope, GrantID: granted.ID,
+		Subject: user.Subject, User: &user, Resources: granted.Resources,
+		Issuer: granted.Issuer, Scope: &granted.Scope, GrantID: granted.ID, KeyThumbprint: token.thumbprint,
 	}, nil
 }
 

@@ -192,14 +192,14 @@ func TestARefreshTokenIsReadAsAWholeOrNotAtAll(t *testing.T) {
 }
 
 func TestARefreshNamesTheSameResourceOrNone(t *testing.T) {
-	server := authservertest.New(t)
+	server := authservertest.New(t, authservertest.WithContent(secondResource))
 	app, tokens := signedIn(t, server)
 	form := authservertest.Refresh(app, text(tokens, "refresh_token"))
 	form["resource"] = []string{authservertest.ResourceURL}
 	status, got := server.Token(t, form)
 	wantStatus(t, status, http.StatusOK, got)
 	form = authservertest.Refresh(app, text(got, "refresh_token"))
-	form["resource"] = []string{authservertest.ResourceURL, authservertest.ResourceURL}
+	form["resource"] = []string{mailURL}
 	status, got = server.Token(t, form)
 	wantError(t, status, got, http.StatusBadRequest, oauth.InvalidTarget)
 }

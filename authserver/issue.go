@@ -16,31 +16,38 @@ type tokenResponse struct {
 	ExpiresIn    int64  `json:"expires_in"`
 	Scope        string `json:"scope"`
 	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
 }
+
+// Types of access tokens (RFC 6750, RFC 9449 §5).
+const (
+	tokenTypeBearer = "Bearer"
+	tokenTypeDPoP   = "DPoP"
+)
 
 // sign makes the tokens of a request that has passed every phase.
 func (s *Server) sign(t *tokenRequest, granted store.Grant) (*tokenResponse, error) {
 	ring := s.opts.Keys()
-	claims := &accesstoken.Claims{
-		Issuer: t.issuer.String(), Subject: t.proved.Subject, Audience: t.resource.Audience(),
-		ClientID: t.client.ID, Scope: t.scope,
-		IssuedAt: t.now, Expiry: t.now.Add(t.resource.AccessTokenLifetime),
-		ID: credential.Random(16), GrantID: granted.ID,
-	}
-	if user := t.proved.User; user != nil {
-		claims.Email, claims.Organization = user.Email, user.Organization
-	}
+	claims := s.claims(t, granted)
 	signed, err := accesstoken.Sign(claims, ring.Active())
 	if err != nil {
 		return nil, err
 	}
 	response := &tokenResponse{
-		AccessToken: signed, TokenType: "Bearer", Scope: t.scope.String(),
+		AccessToken: signed, TokenType: tokenTypeBearer, Scope: t.scope.String(),
 		ExpiresIn: int64(t.resource.AccessTokenLifetime.Seconds()),
+	}
+	if t.key != nil {
+		response.TokenType = tokenTypeDPoP
 	}
 	// A client may have lost the grant type since, and a grant cannot gain it.
 	if granted.Refreshable && t.client.MayUse(oauth.GrantRefreshToken) {
-		response.RefreshToken = makeRefreshToken(ring, granted)
+		response.RefreshToken = makeRefreshToken(ring, granted, t.refreshKey())
+	}
+	if t.scope.Has(oauth.ScopeOpenID) {
+		if response.IDToken, err = signIDToken(t, claims, ring.Active()); err != nil {
+			return nil, err
+		}
 	}
 	s.record(t.Request, audit.Event{
 		Type: eventTokenIssued, Decision: audit.Allowed, GrantType: t.grantType,
@@ -48,4 +55,30 @@ func (s *Server) sign(t *tokenRequest, granted store.Grant) (*tokenResponse, err
 		Client: claims.ClientID, Grant: claims.GrantID, Resource: t.resource.URL, ScopeHeld: claims.Scope.String(),
 	})
 	return response, nil
+}
+
+func (s *Server) claims(t *tokenRequest, granted store.Grant) *accesstoken.Claims {
+	claims := &accesstoken.Claims{
+		Issuer: t.issuer.String(), Subject: t.proved.Subject, Audience: t.resource.Audience(),
+		ClientID: t.client.ID, Scope: t.scope,
+		IssuedAt: t.now, Expiry: t.now.Add(t.resource.AccessTokenLifetime),
+		ID: credential.Random(16), GrantID: granted.ID, KeyThumbprint: t.thumbprint(),
+	}
+	if user := t.proved.User; user != nil {
+		claims.Email, claims.Organization = user.Email, user.Organization
+		claims.AuthTime, claims.ACR = user.AuthTime, user.ACR
+	}
+	return claims
+}
+
+// refreshKey is what the refresh token is bound to: the key of a public client,
+// since one that authenticates proves itself anyway (RFC 9449 §5).
+func (t *tokenRequest) refreshKey() string {
+	switch {
+	case t.client.Confidential():
+		return ""
+	case t.grantType == oauth.GrantRefreshToken:
+		return t.proved.KeyThumbprint // what it was bound to it stays bound to
+	}
+	return t.thumbprint()
 }

@@ -44,8 +44,15 @@ type journey struct {
 	RedirectURISent bool             `json:"us,omitempty"`
 	State           string           `json:"s,omitempty"`
 	Challenge       string           `json:"p"`
-	Resource        oauth.ResourceID `json:"r"`
-	Scope           oauth.ScopeSet   `json:"o"`
+	KeyThumbprint   string           `json:"k,omitempty"`
+	Nonce           string           `json:"e,omitempty"`
+
+	Resources []oauth.ResourceID `json:"r"`
+	Scope     oauth.ScopeSet     `json:"o"`
+	// Consents says that the user is asked for consent even if they gave it before,
+	// and Wish how they are asked to sign in.
+	Consents bool          `json:"q,omitempty"`
+	Wish     identity.Wish `json:"w,omitzero"`
 
 	// Provider is the chosen one; User who signed in, nil while an upstream
 	// provider is still to be asked; Login what that one's answer must fit.
@@ -54,12 +61,16 @@ type journey struct {
 	Login    *identity.Login `json:"l,omitempty"`
 }
 
+// toAccount reports whether somebody signs in to see their connected apps: no
+// client has asked, and the journey ends at the account page.
+func (j *journey) toAccount() bool { return j.ClientID == "" }
+
 // stage is a journey with what it names, looked up in the current catalog.
 type stage struct {
 	journey
-	issuer   issuer
-	client   *client.Client
-	resource *catalog.Resource
+	issuer    issuer
+	client    *client.Client
+	resources []*catalog.Resource
 }
 
 // errJourney is every way in which a journey cannot go on: the advice is the
@@ -105,9 +116,30 @@ func (s *Server) lookUp(r *request, g *stage) error {
 	if g.issuer, ok = r.issuer.issuer(g.Issuer); !ok {
 		return fmt.Errorf("%w: its issuer is gone", errJourney)
 	}
+	if _, ok := g.issuer.providers[g.Provider]; g.Provider != "" && !ok {
+		return fmt.Errorf("%w: its identity provider is gone", errJourney)
+	}
+	if g.toAccount() {
+		return nil
+	}
+	if err := s.lookUpClient(r, g); err != nil {
+		return err
+	}
+	for _, id := range g.Resources {
+		resource := g.issuer.Resource(id)
+		if resource == nil || !g.client.MayReach(resource) || !g.client.MayRedirect(resource, g.RedirectURI) {
+			return fmt.Errorf("%w: its resource is gone", errJourney)
+		}
+		g.resources = append(g.resources, resource)
+	}
+	return nil
+}
+
+func (s *Server) lookUpClient(r *request, g *stage) error {
 	cl, err := g.issuer.clients.Resolve(r.Context(), g.ClientID)
-	if errors.Is(err, client.ErrUnknown) {
-		return fmt.Errorf("%w: its client is gone", errJourney)
+	var document *client.DocumentError
+	if errors.Is(err, client.ErrUnknown) || errors.As(err, &document) {
+		return fmt.Errorf("%w: its client is gone: %w", errJourney, err)
 	}
 	if err != nil {
 		return err
@@ -115,39 +147,54 @@ func (s *Server) lookUp(r *request, g *stage) error {
 	if _, err := cl.RedirectURI(g.RedirectURI); err != nil {
 		return fmt.Errorf("%w: %w", errJourney, err)
 	}
+	if !cl.MayUse(oauth.GrantAuthorizationCode) {
+		return fmt.Errorf("%w: its client may not use it any more", errJourney)
+	}
 	g.client = cl
-	g.resource = g.issuer.Resource(g.Resource)
-	if g.resource == nil || !cl.MayReach(g.Resource) || !cl.MayUse(oauth.GrantAuthorizationCode) {
-		return fmt.Errorf("%w: its resource is gone", errJourney)
-	}
-	if _, ok := g.issuer.providers[g.Provider]; g.Provider != "" && !ok {
-		return fmt.Errorf("%w: its identity provider is gone", errJourney)
-	}
 	return nil
 }
 
-// cookieName is the browser's cookie. Its __Host- prefix keeps other hosts and
-// plain http from setting it; browsers accept the prefix on https alone, and an
+// cookieName gives a cookie of ours its __Host- prefix, which keeps other hosts
+// and plain http from setting it; browsers accept the prefix on https alone, and an
 // http issuer is on a loopback host.
-func (v *view) cookieName() string {
+func (v *view) cookieName(name string) string {
 	if strings.HasPrefix(v.Issuer(), "https://") {
-		return "__Host-mcpauth"
+		return "__Host-" + name
 	}
-	return "mcpauth"
+	return name
 }
 
 const (
-	browserSecretBytes  = 32
-	browserSecretLength = 43 // of browserSecretBytes in base64url
+	browserCookie = "mcpauth"
+
+	cookieSecretBytes  = 32
+	cookieSecretLength = 43 // of cookieSecretBytes in base64url
 )
+
+// cookieSecret is the value of a cookie that we made, "" where there is none.
+func cookieSecret(r *request, name string) string {
+	cookie, err := r.Cookie(r.issuer.cookieName(name))
+	if err != nil || len(cookie.Value) != cookieSecretLength {
+		return ""
+	}
+	return cookie.Value
+}
+
+// newCookie makes a cookie that scripts do not see and other sites do not send.
+func (v *view) newCookie(name, value string, maxAge time.Duration) *http.Cookie {
+	return &http.Cookie{
+		Name: v.cookieName(name), Value: value, Path: "/", MaxAge: int(maxAge.Seconds()),
+		Secure: strings.HasPrefix(v.Issuer(), "https://"), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+}
 
 // browserOf is the hash of the request's browser cookie, "" where it has none.
 func browserOf(r *request) string {
-	cookie, err := r.Cookie(r.issuer.cookieName())
-	if err != nil || len(cookie.Value) != browserSecretLength {
+	secret := cookieSecret(r, browserCookie)
+	if secret == "" {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(cookie.Value))
+	sum := sha256.Sum256([]byte(secret))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
@@ -158,11 +205,7 @@ func rememberBrowser(w http.ResponseWriter, r *request) string {
 	if known := browserOf(r); known != "" {
 		return known
 	}
-	cookie := &http.Cookie{
-		Name: r.issuer.cookieName(), Value: credential.Random(browserSecretBytes), Path: "/",
-		Secure:   strings.HasPrefix(r.issuer.cookieName(), "__Host-"),
-		HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	}
+	cookie := r.issuer.newCookie(browserCookie, credential.Random(cookieSecretBytes), 0)
 	http.SetCookie(w, cookie)
 	sum := sha256.Sum256([]byte(cookie.Value))
 	return base64.RawURLEncoding.EncodeToString(sum[:])

@@ -2,6 +2,8 @@ package authserver
 
 import (
 	"container/list"
+	"context"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -10,27 +12,100 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/mcpauth/mcpauth/authserver/store"
+	"github.com/mcpauth/mcpauth/oauth"
+	"github.com/mcpauth/mcpauth/oauth/credential"
 )
 
-// limits bounds what strangers can make the server do. They are kept in memory:
-// a replica has its own.
+// limits bounds what strangers can make the server do.
 type limits struct {
 	// signIns is by user name and address, against guessing one password;
 	// signInAddresses by address alone, against one password tried on many names
 	// and against making us hash for nothing.
-	signIns, signInAddresses *limiter
+	signIns, signInAddresses *limit
 	// registrations is by address, allRegistrations for everybody together.
-	registrations, allRegistrations *limiter
+	registrations, allRegistrations *limit
+	// pushed is by address, for pushed authorization requests, allPushed for
+	// everybody together.
+	pushed, allPushed *limit
+	// codes is by user: who has signed in and consented once could go on without a
+	// page.
+	codes *limit
 }
 
 func newLimits() limits {
 	const people = 16 << 10
 	return limits{
-		signIns:          newLimiter(rate.Every(15*time.Second), 8, people),
-		signInAddresses:  newLimiter(rate.Every(time.Second), 60, people),
-		registrations:    newLimiter(rate.Every(time.Second), 100, people),
-		allRegistrations: newLimiter(20, 1000, 1),
+		signIns:          newLimit("sign-in", store.Rate{Every: 15 * time.Second, Burst: 8}, people),
+		signInAddresses:  newLimit("sign-in address", store.Rate{Every: time.Second, Burst: 60}, people),
+		registrations:    newLimit("registration", store.Rate{Every: time.Second, Burst: 100}, people),
+		allRegistrations: newLimit("registrations", store.Rate{Every: 50 * time.Millisecond, Burst: 1000}, 1),
+		pushed:           newLimit("pushed request", store.Rate{Every: 20 * time.Millisecond, Burst: 300}, people),
+		allPushed:        newLimit("pushed requests", store.Rate{Every: 5 * time.Millisecond, Burst: 5000}, 1),
+		codes:            newLimit("code", store.Rate{Every: time.Second, Burst: 120}, people),
 	}
+}
+
+// limit is a token bucket a key that all replicas count together. Each has buckets
+// of its own in front of the shared ones, so that a flood does not become one of
+// the database.
+type limit struct {
+	name  string
+	rate  store.Rate
+	local *limiter
+}
+
+func newLimit(name string, r store.Rate, size int) *limit {
+	return &limit{name: name, rate: r, local: newLimiter(rate.Every(r.Every), r.Burst, size)}
+}
+
+// shared is the key's name in the store, where neither address nor user name is
+// written down.
+func (l *limit) shared(key string) credential.Hash { return credential.HashOf(l.name + "\n" + key) }
+
+// take is a token of one limit.
+type take struct {
+	*limit
+	key string
+}
+
+// takeAll takes a token of every limit, in order, and reports whether there were
+// as many.
+func (s *Server) takeAll(ctx context.Context, takes ...take) (bool, error) {
+	now := s.opts.Now()
+	for _, t := range takes {
+		if !t.local.allow(t.key, now) {
+			return false, nil
+		}
+		allowed, err := s.opts.Store.Take(ctx, t.shared(t.key), t.rate, now)
+		if err != nil {
+			return false, fmt.Errorf("count a request: %w", err)
+		}
+		if !allowed {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// refill fills a key's bucket again, at every replica.
+func (s *Server) refill(ctx context.Context, l *limit, key string) error {
+	l.local.forget(key)
+	if err := s.opts.Store.Refill(ctx, l.shared(key)); err != nil {
+		return fmt.Errorf("forget failed attempts: %w", err)
+	}
+	return nil
+}
+
+// throttle refuses a request that comes too soon after others.
+func (s *Server) throttle(w http.ResponseWriter, r *request, takes ...take) error {
+	allowed, err := s.takeAll(r.Context(), takes...)
+	if err != nil || allowed {
+		return err
+	}
+	w.Header().Set("Retry-After", "60")
+	return oauth.Errorf(oauth.TemporarilyUnavailable, "too many requests; try again in a minute").WithStatus(http.StatusTooManyRequests)
 }
 
 // limiter is a token bucket a key, for the keys seen last. It is safe for

@@ -45,7 +45,8 @@ func TestAResourceIssuerDescribesItself(t *testing.T) {
 	status, got := server.Call(t, http.MethodGet, server.Issuer+"/.well-known/oauth-authorization-server/resources/apps-todo", "", "")
 	wantStatus(t, status, http.StatusOK, got)
 	own := server.ResourceIssuer()
-	methods := []any{"none", "client_secret_basic", "client_secret_post"}
+	methods := []any{"none", "client_secret_basic", "client_secret_post", "private_key_jwt"}
+	algorithms := []any{"RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA"}
 	want := map[string]any{
 		"issuer": own, "authorization_endpoint": own + "/oauth/authorize", "token_endpoint": own + "/oauth/token",
 		"registration_endpoint": own + "/client_register", "revocation_endpoint": own + "/oauth/revoke",
@@ -55,7 +56,14 @@ func TestAResourceIssuerDescribesItself(t *testing.T) {
 		"subject_types_supported": []any{"public"}, "id_token_signing_alg_values_supported": []any{"RS256"},
 		"token_endpoint_auth_methods_supported": methods, "revocation_endpoint_auth_methods_supported": methods,
 		"code_challenge_methods_supported": []any{"S256"}, "protected_resources": []any{authservertest.ResourceURL},
-		"authorization_response_iss_parameter_supported": true, "client_id_metadata_document_supported": false,
+		"authorization_response_iss_parameter_supported": true, "client_id_metadata_document_supported": true,
+		"introspection_endpoint": own + "/oauth/introspect", "introspection_endpoint_auth_methods_supported": methods[1:],
+		"pushed_authorization_request_endpoint":                    own + "/oauth/par",
+		"token_endpoint_auth_signing_alg_values_supported":         algorithms,
+		"revocation_endpoint_auth_signing_alg_values_supported":    algorithms,
+		"introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+		"dpop_signing_alg_values_supported":                        []any{"ES256", "RS256", "PS256", "EdDSA", "ES384"},
+		"prompt_values_supported":                                  []any{"none", "login", "consent", "select_account"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metadata (-want +got):\n%s", diff)

@@ -54,10 +54,11 @@ func TestARegistrationEchoesWhatWasReallyRegistered(t *testing.T) {
 			if secret := text(got, "client_secret"); (secret != "") != test.secret {
 				t.Errorf("client_secret: got %q", secret)
 			}
-			if text(got, "client_id") == "" || got["client_id_issued_at"] == nil {
+			if text(got, "client_id") == "" || got["client_id_issued_at"] == nil || text(got, "registration_access_token") == "" ||
+				text(got, "registration_client_uri") != server.ResourceIssuer()+"/client_register/"+text(got, "client_id") {
 				t.Errorf("got %v", got)
 			}
-			for _, name := range []string{"client_id", "client_id_issued_at", "client_secret"} {
+			for _, name := range []string{"client_id", "client_id_issued_at", "client_secret", "registration_access_token", "registration_client_uri"} {
 				delete(got, name)
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {

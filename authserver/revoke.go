@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -16,6 +17,9 @@ import (
 	"github.com/mcpauth/mcpauth/oauth/accesstoken"
 	"github.com/mcpauth/mcpauth/oauth/keyring"
 )
+
+// revocationSlack is for the clocks of those who validate tokens.
+const revocationSlack = 2 * time.Minute
 
 // revoke is the revocation endpoint (RFC 7009). Either token of a grant ends the
 // whole grant. A token that is not this client's, or nobody's, is answered like
@@ -27,7 +31,7 @@ func (s *Server) revoke(w http.ResponseWriter, r *request) {
 	}
 	var cl *client.Client
 	if err == nil {
-		cl, err = r.issuer.clients.Authenticate(r.Context(), r.Request, form)
+		cl, err = r.issuer.clients.Authenticate(r.Context(), r.Request, form, r.issuer.assertionAudiences("/oauth/revoke"))
 	}
 	if err == nil {
 		err = s.revokeToken(r, cl, form.Get("token"))
@@ -46,20 +50,33 @@ func (s *Server) revokeToken(r *request, cl *client.Client, token string) error 
 		return oauth.Errorf(oauth.InvalidRequest, "token is missing")
 	}
 	ring := s.opts.Keys()
-	grantID := ""
 	if refresh, ok := readRefreshToken(ring, token, cl.ID); ok {
-		grantID = refresh.grantID
-	} else if claims := r.issuer.ownToken(r.Context(), ring, token, s); claims != nil && claims.ClientID == cl.ID {
-		grantID = claims.GrantID
+		return s.revokeGrant(r, cl, refresh.grantID)
 	}
-	if grantID == "" {
+	claims := r.issuer.ownToken(r.Context(), ring, token, s)
+	switch {
+	case claims == nil || claims.ClientID != cl.ID:
 		return nil
+	case claims.GrantID != "":
+		return s.revokeGrant(r, cl, claims.GrantID)
 	}
-	if err := s.opts.Store.RevokeGrant(r.Context(), grantID, s.opts.Now()); err != nil {
+	if err := s.opts.Store.RevokeToken(r.Context(), claims.ID, claims.Expiry.Add(revocationSlack)); err != nil {
+		return fmt.Errorf("revoke a token: %w", err)
+	}
+	s.feed.wake()
+	s.record(r.Request, audit.Event{
+		Type: eventTokenRevoked, Decision: audit.Allowed, Reason: "client_request", Subject: claims.Subject, Client: cl.ID,
+	})
+	return nil
+}
+
+func (s *Server) revokeGrant(r *request, cl *client.Client, id string) error {
+	if err := s.opts.Store.RevokeGrant(r.Context(), id, s.opts.Now()); err != nil {
 		return fmt.Errorf("revoke a grant: %w", err)
 	}
+	s.feed.wake()
 	s.record(r.Request, audit.Event{
-		Type: eventGrantRevoked, Decision: audit.Allowed, Reason: "client_request", Grant: grantID, Client: cl.ID,
+		Type: eventGrantRevoked, Decision: audit.Allowed, Reason: "client_request", Grant: id, Client: cl.ID,
 	})
 	return nil
 }

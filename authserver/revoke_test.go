@@ -55,13 +55,3 @@ func TestRevocationWantsItsClientAndAToken(t *testing.T) {
 	status, got = revoke(t, server, url.Values{"client_id": {app.ID}})
 	wantError(t, status, got, http.StatusBadRequest, oauth.InvalidRequest)
 }
-
-func TestAClientsOwnTokenHasNoGrantToRevoke(t *testing.T) {
-	server := authservertest.New(t)
-	_, tokens := agentToken(t, server, nil)
-	before := server.Store.Writes()
-	status, got := basic(t, server, server.ResourceIssuer()+"/oauth/revoke", authservertest.AgentID, authservertest.AgentSecret,
-		url.Values{"token": {text(tokens, "access_token")}})
-	wantStatus(t, status, http.StatusOK, got)
-	wantUnchanged(t, server, before)
-}

@@ -35,19 +35,28 @@ type endpoint struct {
 // set a cookie, and a callback spends what it carries.
 func readOnly() []string { return []string{"GET", "HEAD"} }
 
-const callbackPath = "/oauth/callback/"
+// Paths that have children: what follows is the request's rest.
+const (
+	callbackPath     = "/oauth/callback/"
+	registrationPath = "/client_register/"
+)
 
 func (s *Server) routes() map[string]endpoint {
 	get, post, both := []string{"GET"}, []string{"POST"}, []string{"GET", "POST"}
 	return map[string]endpoint{
-		"/oauth/authorize": {methods: both, perResource: true, serve: s.authorize},
-		"/oauth/token":     {methods: post, perResource: true, cors: true, serve: s.token},
-		"/oauth/revoke":    {methods: post, perResource: true, cors: true, serve: s.revoke},
-		"/client_register": {methods: post, perResource: true, cors: true, serve: s.register},
-		"/keys":            {methods: readOnly(), cors: true, serve: s.keys},
-		"/oauth/signin":    {methods: both, serve: s.signin},
-		"/oauth/consent":   {methods: both, serve: s.consent},
-		callbackPath:       {methods: get, serve: s.callback},
+		"/oauth/authorize":  {methods: both, perResource: true, serve: s.authorize},
+		"/oauth/par":        {methods: post, perResource: true, cors: true, serve: s.par},
+		"/oauth/token":      {methods: post, perResource: true, cors: true, serve: s.token},
+		"/oauth/revoke":     {methods: post, perResource: true, cors: true, serve: s.revoke},
+		"/oauth/introspect": {methods: post, perResource: true, serve: s.introspect},
+		"/client_register":  {methods: post, perResource: true, cors: true, serve: s.register},
+		registrationPath:    {methods: []string{"GET", "PUT", "DELETE"}, perResource: true, cors: true, serve: s.manage},
+		"/keys":             {methods: readOnly(), cors: true, serve: s.keys},
+		"/revocations":      {methods: get, serve: s.revocations},
+		"/oauth/signin":     {methods: both, serve: s.signin},
+		"/oauth/consent":    {methods: both, serve: s.consent},
+		callbackPath:        {methods: get, serve: s.callback},
+		accountPath:         {methods: both, serve: s.account},
 	}
 }
 
@@ -92,8 +101,10 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, v *view, path 
 		}
 		below = rest
 	}
-	if rest, isCallback := strings.CutPrefix(below, callbackPath); isCallback {
-		below, req.rest = callbackPath, rest
+	for _, parent := range []string{callbackPath, registrationPath} {
+		if rest, ok := strings.CutPrefix(below, parent); ok {
+			below, req.rest = parent, rest
+		}
 	}
 	e, ok := s.endpoints[below]
 	if !ok || req.issuer.resource != nil && !e.perResource {
@@ -121,10 +132,10 @@ func (s *Server) preflight(w http.ResponseWriter, r *http.Request, e endpoint) b
 	h := w.Header()
 	if e.cors {
 		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
+		h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, DPoP-Nonce")
 		if r.Method == http.MethodOptions {
 			h.Set("Access-Control-Allow-Methods", strings.Join(e.methods, ", "))
-			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, MCP-Protocol-Version")
+			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP, MCP-Protocol-Version")
 			h.Set("Access-Control-Max-Age", "86400")
 			w.WriteHeader(http.StatusNoContent)
 			return false

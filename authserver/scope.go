@@ -2,44 +2,84 @@ package authserver
 
 import (
 	"github.com/mcpauth/mcpauth/authserver/client"
+	"github.com/mcpauth/mcpauth/authserver/store"
 	"github.com/mcpauth/mcpauth/catalog"
 	"github.com/mcpauth/mcpauth/oauth"
 )
 
-// requestedScope is what a request asks for, as far as resource and client allow
-// it. Scopes that the resource does not have are dropped, because deployed
-// clients ask every server for "openid"; a request that names nothing we know
-// asks for the defaults. It fails with invalid_scope where nothing is left,
-// unless the resource has no scopes at all: its tokens carry none.
-func requestedScope(resource *catalog.Resource, c *client.Client, requested oauth.ScopeSet) (oauth.ScopeSet, error) {
-	if len(resource.Scopes) == 0 {
-		return oauth.ScopeSet{}, nil
+// identityScopes are those of OpenID Connect that a resource may offer beside its
+// own. They are about the user and open nothing at the resource.
+func identityScopes(resource *catalog.Resource) oauth.ScopeSet {
+	if !resource.OpenID {
+		return oauth.ScopeSet{}
 	}
-	scope := c.Limit(requested.Intersect(resource.ScopeNames()))
-	if scope.Empty() {
-		scope = c.Limit(resource.DefaultScopes())
-	}
-	if scope.Empty() {
-		return oauth.ScopeSet{}, oauth.Errorf(oauth.InvalidScope, "none of the requested scopes can be granted to this client; the resource has: %s",
-			resource.ScopeNames())
-	}
-	return scope, nil
+	return oauth.NewScopeSet(oauth.ScopeOpenID, oauth.ScopeEmail)
 }
 
-// grantableScope keeps the scopes that somebody in these groups may be granted
-// and that the resource still has. Every grant passes through it whenever it
-// issues a token.
-func grantableScope(resource *catalog.Resource, scope oauth.ScopeSet, groups []string) oauth.ScopeSet {
+// offeredScopes is everything that a resource can grant.
+func offeredScopes(resource *catalog.Resource) oauth.ScopeSet {
+	return resource.ScopeNames().Union(identityScopes(resource))
+}
+
+// requestedScope is what a request asks for, as far as resources and client allow
+// it. Scopes that no resource has are dropped, because deployed clients ask every
+// server for "openid"; of a resource of which a request names nothing we know it
+// asks for the defaults. It fails with invalid_scope where nothing is left, unless
+// the resources have no scopes at all: their tokens carry none.
+func requestedScope(resources []*catalog.Resource, c *client.Client, requested oauth.ScopeSet) (oauth.ScopeSet, error) {
+	var scope, identity, known oauth.ScopeSet
+	for _, resource := range resources {
+		named := c.Limit(requested.Intersect(resource.ScopeNames()))
+		if named.Empty() {
+			named = c.Limit(resource.DefaultScopes())
+		}
+		scope, known = scope.Union(named), known.Union(resource.ScopeNames())
+		identity = identity.Union(requested.Intersect(identityScopes(resource)))
+	}
+	if scope.Empty() && !known.Empty() {
+		return oauth.ScopeSet{}, oauth.Errorf(oauth.InvalidScope, "none of the requested scopes can be granted to this client; there are: %s", known)
+	}
+	return scope.Union(identity), nil
+}
+
+// grantableScope keeps the scopes that the grantee may be granted and that the
+// resources still have. Every grant passes through it whenever it issues a token.
+func grantableScope(resources []*catalog.Resource, scope oauth.ScopeSet, g catalog.Grantee) oauth.ScopeSet {
 	var kept []string
 	for _, name := range scope.Names() {
-		if s := resource.Scope(name); s != nil && s.GrantableTo(groups) {
-			kept = append(kept, name)
+		for _, resource := range resources {
+			if grantable(resource, name, g) {
+				kept = append(kept, name)
+				break
+			}
 		}
 	}
 	return oauth.NewScopeSet(kept...)
 }
 
-// refusesAll reports whether groups leave nothing of a scope that was not empty.
-func refusesAll(resource *catalog.Resource, granted oauth.ScopeSet) bool {
-	return len(resource.Scopes) > 0 && granted.Empty()
+func grantable(resource *catalog.Resource, name string, g catalog.Grantee) bool {
+	if s := resource.Scope(name); s != nil {
+		return s.GrantableTo(g)
+	}
+	return identityScopes(resource).Has(name) && g.Provider != ""
+}
+
+// refusesAll reports whether the rules leave nothing of what resources with scopes
+// could have granted.
+func refusesAll(resources []*catalog.Resource, granted oauth.ScopeSet) bool {
+	var known oauth.ScopeSet
+	for _, resource := range resources {
+		known = known.Union(resource.ScopeNames())
+	}
+	return !known.Empty() && granted.Intersect(known).Empty()
+}
+
+// grantee is whoever would hold a token: the user, or without one the client.
+func grantee(user *store.User, clientID, grantType string) catalog.Grantee {
+	g := catalog.Grantee{Subject: clientID, ClientID: clientID, GrantType: grantType}
+	if user != nil {
+		g.Subject, g.Email, g.Groups = user.Subject, user.Email, user.Groups
+		g.Organization, g.Provider = user.Organization, user.Provider
+	}
+	return g
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mcpauth/mcpauth/audit"
+	"github.com/mcpauth/mcpauth/authserver/assertion"
 	"github.com/mcpauth/mcpauth/authserver/client"
 	"github.com/mcpauth/mcpauth/authserver/page"
 	"github.com/mcpauth/mcpauth/authserver/store"
@@ -38,6 +39,9 @@ type Options struct {
 	Secrets Secrets
 	// Audit receives what security teams ask for; the zero value discards it.
 	Audit audit.Log
+	// ClusterIssuer tells the issuer of the cluster's own ServiceAccount tokens and
+	// its keys; nil where the server runs in no cluster.
+	ClusterIssuer func(ctx context.Context) (issuer string, keys assertion.Keys, err error)
 	// Logger is for operators; nil means slog.Default.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -50,9 +54,12 @@ type Options struct {
 type Server struct {
 	opts Options
 
-	pages     *page.Renderer
-	endpoints map[string]endpoint
-	limits    limits
+	pages      *page.Renderer
+	endpoints  map[string]endpoint
+	grantTypes map[string]grant
+	clients    *client.Directory
+	feed       *feed
+	limits     limits
 
 	mu      sync.Mutex // held while a new view is made
 	current atomic.Pointer[view]
@@ -80,8 +87,11 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("authserver: %w", err)
 	}
-	s := &Server{opts: o, pages: pages, limits: newLimits()}
-	s.endpoints = s.routes()
+	s := &Server{opts: o, pages: pages, limits: newLimits(), feed: newFeed(o.Store)}
+	s.clients = client.NewDirectory(client.DirectoryOptions{
+		Registrations: o.Store, Once: o.Store, Secrets: o.Secrets, Now: o.Now, Logger: o.Logger,
+	})
+	s.endpoints, s.grantTypes = s.routes(), s.grants()
 	return s, nil
 }
 

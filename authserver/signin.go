@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mcpauth/mcpauth/audit"
+	"github.com/mcpauth/mcpauth/authserver/client"
 	"github.com/mcpauth/mcpauth/authserver/identity"
 	"github.com/mcpauth/mcpauth/authserver/page"
 	"github.com/mcpauth/mcpauth/authserver/store"
@@ -52,7 +53,26 @@ func (s *Server) signin(w http.ResponseWriter, r *request) {
 		}
 		g.User = &user
 	}
-	s.goOn(w, r, stepConsent, "/oauth/consent", g.journey)
+	s.signedInAt(w, r, g)
+}
+
+// signedInAt goes on from the sign-in page: to consent, or, where no client has
+// asked, to the provider or the account page.
+func (s *Server) signedInAt(w http.ResponseWriter, r *request, g *stage) {
+	if g.User != nil {
+		if err := s.remember(w, r, *g.User); err != nil {
+			s.failPage(w, r, err)
+			return
+		}
+	}
+	switch {
+	case !g.toAccount():
+		s.goOn(w, r, stepConsent, "/oauth/consent", g.journey)
+	case g.User == nil:
+		s.sendUpstream(w, r, g)
+	default:
+		seeOther(w, r.issuer.url(accountPath))
+	}
 }
 
 func (s *Server) showSignIn(w http.ResponseWriter, r *request) {
@@ -69,18 +89,24 @@ func (s *Server) showSignIn(w http.ResponseWriter, r *request) {
 	s.render(w, r, s.pages.SignIn(w, http.StatusOK, s.signInPage(g, params.Get("request"))))
 }
 
-// submitted reads a form of our own pages. The sealed request in it proves that
-// it was made for this browser; browsers that say where a form was sent from are
-// believed when it was elsewhere.
-func (s *Server) submitted(w http.ResponseWriter, r *request, step string) (url.Values, *stage, error) {
+// ownForm reads a form of our own pages. Browsers that say where a form was sent
+// from are believed when it was elsewhere.
+func (s *Server) ownForm(w http.ResponseWriter, r *request) (url.Values, error) {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
-		return nil, nil, errJourney
+		return nil, errJourney
 	}
 	form, err := readForm(w, r.Request)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if err := onlyOnce(form); err != nil {
+	return form, onlyOnce(form)
+}
+
+// submitted reads a form of a journey. The sealed request in it proves that it was
+// made for this browser.
+func (s *Server) submitted(w http.ResponseWriter, r *request, step string) (url.Values, *stage, error) {
+	form, err := s.ownForm(w, r)
+	if err != nil {
 		return nil, nil, err
 	}
 	g, err := s.resume(r, step, form.Get("request"))
@@ -116,12 +142,16 @@ type refusal struct {
 // limits of a user name; the bound on an address counts every attempt.
 func (s *Server) checkPassword(r *request, g *stage, p provider, form url.Values) (store.User, *refusal) {
 	username := strings.TrimSpace(form.Get("username"))
-	address, now := s.limitKey(r.Request), s.opts.Now()
+	address := s.limitKey(r.Request)
 	key := p.Name + "\n" + strings.ToLower(username) + "\n" + address
 	if len(username) > maxUsernameLength {
 		return store.User{}, &refusal{reasonCredentials, wrongPassword, http.StatusUnprocessableEntity}
 	}
-	if !s.limits.signInAddresses.allow(address, now) || !s.limits.signIns.allow(key, now) {
+	allowed, err := s.takeAll(r.Context(), take{s.limits.signInAddresses, address}, take{s.limits.signIns, key})
+	if err != nil {
+		return store.User{}, s.passwordRefusal(r, err)
+	}
+	if !allowed {
 		s.auditSignIn(r, g, audit.Denied, reasonLimited, store.User{})
 		return store.User{}, &refusal{reasonLimited, "Too many attempts. Wait a minute, then try again.", http.StatusTooManyRequests}
 	}
@@ -135,7 +165,9 @@ func (s *Server) checkPassword(r *request, g *stage, p provider, form url.Values
 		s.auditSignIn(r, g, audit.Denied, reasonNotAdmitted, store.User{Subject: assertion.Subject})
 		return store.User{}, &refusal{reasonNotAdmitted, sentence(identity.ErrNotAdmitted.Error()), http.StatusForbidden}
 	}
-	s.limits.signIns.forget(key)
+	if err := s.refill(r.Context(), s.limits.signIns, key); err != nil {
+		return store.User{}, s.passwordRefusal(r, err)
+	}
 	s.auditSignIn(r, g, audit.Allowed, "", user)
 	return user, nil
 }
@@ -173,8 +205,11 @@ func (s *Server) refuseSignIn(w http.ResponseWriter, r *request, g *stage, form 
 
 func (s *Server) signInPage(g *stage, sealed string) page.SignIn {
 	p := page.SignIn{
-		Site: g.issuer.site(), Client: clientOnPage(g), Resource: resourceOnPage(g),
-		Action: g.issuer.url("/oauth/signin"), Request: sealed,
+		Site: g.issuer.pageSite(), Client: clientOnPage(g), Resource: resourceOnPage(g),
+		Action: g.issuer.url("/oauth/signin"), Request: sealed, Username: g.Wish.Hint,
+	}
+	if g.Wish.Login || g.Wish.MaxAge != nil {
+		p.Notice = "The app asks you to sign in again."
 	}
 	for _, declared := range g.issuer.Providers() {
 		shown := page.Provider{Name: declared.Name, Label: declared.DisplayName}
@@ -187,12 +222,31 @@ func (s *Server) signInPage(g *stage, sealed string) page.SignIn {
 	return p
 }
 
-func clientOnPage(g *stage) page.Client {
-	return page.Client{Name: g.client.Name, Verified: g.client.Declared}
+// clientOnPage is how pages name the client; nil where none has asked.
+func clientOnPage(g *stage) *page.Client {
+	if g.client == nil {
+		return nil
+	}
+	shown := pageClient(g.client)
+	return &shown
 }
 
-func resourceOnPage(g *stage) page.Resource {
-	return page.Resource{Name: g.resource.DisplayName, URL: g.resource.URL}
+func pageClient(c *client.Client) page.Client {
+	shown := page.Client{Name: c.Name, Host: c.Host, URI: c.URI}
+	switch c.Origin {
+	case client.Declared:
+		shown.Origin = page.Declared
+	case client.Document:
+		shown.Origin = page.Document
+	}
+	return shown
+}
+
+func resourceOnPage(g *stage) *page.Resource {
+	if len(g.resources) == 0 {
+		return nil
+	}
+	return &page.Resource{Name: g.resources[0].DisplayName, URL: g.resources[0].URL}
 }
 
 // sentence makes one out of an error's text, for people.

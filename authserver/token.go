@@ -11,6 +11,8 @@ import (
 	"github.com/mcpauth/mcpauth/authserver/store"
 	"github.com/mcpauth/mcpauth/catalog"
 	"github.com/mcpauth/mcpauth/oauth"
+	"github.com/mcpauth/mcpauth/oauth/credential"
+	"github.com/mcpauth/mcpauth/oauth/dpop"
 )
 
 // tokenRequest is a token request on its way through the phases, each of which
@@ -23,9 +25,18 @@ type tokenRequest struct {
 	client    *client.Client // phase 2
 	grantType string         // phase 3
 	grant     grant
-	proved    proof             // phase 4
-	resource  *catalog.Resource // phase 5
-	scope     oauth.ScopeSet    // phase 6
+	key       *dpop.Proof       // phase 4; nil where the request proves no key
+	proved    proof             // phase 5
+	resource  *catalog.Resource // phase 6
+	scope     oauth.ScopeSet    // phase 7
+}
+
+// thumbprint is of the key that the request proved, "" for none.
+func (t *tokenRequest) thumbprint() string {
+	if t.key == nil {
+		return ""
+	}
+	return t.key.Thumbprint
 }
 
 // grant is what differs between the grant types: the credential that a request
@@ -36,7 +47,7 @@ type grant interface {
 	// that fails here or in a later phase costs its sender nothing.
 	prove(ctx context.Context, t *tokenRequest) (proof, error)
 	// spend uses the credential up, exactly once, after everything else has held.
-	// It returns the grant that the token belongs to, zero for a client's own.
+	// It returns the grant that the token belongs to, zero where it belongs to none.
 	spend(ctx context.Context, t *tokenRequest) (store.Grant, error)
 }
 
@@ -44,17 +55,30 @@ type grant interface {
 type proof struct {
 	// Subject is who the token will be about.
 	Subject string
-	// User is who granted; nil where a client acts for itself.
+	// User is who granted or whom an assertion is about; nil where a client acts for
+	// itself.
 	User *store.User
-	// Resource is what was granted on, empty where the request chooses.
-	Resource oauth.ResourceID
+	// Resources are those that were granted on, empty where the request chooses.
+	Resources []oauth.ResourceID
 	// Issuer is where the journey began, empty where the request is all of it.
 	Issuer string
 	// Scope is the most that the token may carry. It is nil where the request
 	// chooses.
 	Scope *oauth.ScopeSet
+	// Intersects takes what request and Scope have in common, instead of refusing a
+	// request for more.
+	Intersects bool
+	// Once names a credential that may be spent once and is in no table; the zero
+	// Hash where there is none.
+	Once credential.Hash
+	// OnceUntil is when the credential is refused anyway.
+	OnceUntil time.Time
 	// GrantID names an existing grant, for audit events.
 	GrantID string
+	// KeyThumbprint is of the key that has to be proved; empty where none was named.
+	KeyThumbprint string
+	// Nonce is for the ID token; empty where there was none.
+	Nonce string
 }
 
 // grants is every grant type that the token endpoint knows.
@@ -63,6 +87,7 @@ func (s *Server) grants() map[string]grant {
 		oauth.GrantAuthorizationCode: codeGrant{s},
 		oauth.GrantRefreshToken:      refreshGrant{s},
 		oauth.GrantClientCredentials: clientCredentialsGrant{},
+		oauth.GrantJWTBearer:         assertionGrant{s},
 	}
 }
 
@@ -71,26 +96,25 @@ func (s *Server) grants() map[string]grant {
 //  1. the form is well formed
 //  2. the client is who it says
 //  3. the grant type exists and the client may use it
-//  4. the grant's own credential is genuine
-//  5. the resource is known, meant, and within the client's reach
-//  6. the scope is within what was granted, the client's limit and the user's groups
-//  7. the credential is spent, by one conditional statement
-//  8. the token is signed
+//  4. the proof of a key, if there is one, is genuine
+//  5. the grant's own credential is genuine
+//  6. the resource is known, meant, and within the client's reach
+//  7. the scope is within what was granted, the client's limit and the scopes' rules
+//  8. a key is proved where one must be, and the proof is not used twice
+//  9. the credential is spent, by one conditional statement
+//  10. the token is signed
 func (s *Server) token(w http.ResponseWriter, r *request) {
 	t := &tokenRequest{request: r, now: s.opts.Now()}
 	response, err := s.issue(w, t)
 	if err != nil {
 		s.auditRefused(t, err)
-		s.writeError(w, r.Request, err)
+		s.writeTokenError(w, t, err)
 		return
 	}
 	s.writeJSON(w, r.Request, http.StatusOK, response)
 }
 
 func (s *Server) issue(w http.ResponseWriter, t *tokenRequest) (*tokenResponse, error) {
-	phases := []func(context.Context, *tokenRequest) error{
-		s.authenticateClient, s.selectGrant, proveCredential, matchResource, limitScope,
-	}
 	var err error
 	if t.form, err = readForm(w, t.Request); err == nil {
 		err = onlyOnce(t.form)
@@ -98,7 +122,9 @@ func (s *Server) issue(w http.ResponseWriter, t *tokenRequest) (*tokenResponse, 
 	if err != nil {
 		return nil, err
 	}
-	for _, phase := range phases {
+	for _, phase := range []func(context.Context, *tokenRequest) error{
+		s.authenticateClient, s.selectGrant, s.readKeyProof, proveCredential, matchResource, limitScope, s.bindKey,
+	} {
 		if err := phase(t.Context(), t); err != nil {
 			return nil, err
 		}
@@ -111,7 +137,7 @@ func (s *Server) issue(w http.ResponseWriter, t *tokenRequest) (*tokenResponse, 
 }
 
 func (s *Server) authenticateClient(ctx context.Context, t *tokenRequest) (err error) {
-	t.client, err = t.issuer.clients.Authenticate(ctx, t.Request, t.form)
+	t.client, err = t.issuer.clients.Authenticate(ctx, t.Request, t.form, t.issuer.assertionAudiences("/oauth/token"))
 	return err
 }
 
@@ -120,7 +146,7 @@ func (s *Server) selectGrant(_ context.Context, t *tokenRequest) error {
 	if t.grantType == "" {
 		return oauth.Errorf(oauth.InvalidRequest, "grant_type is missing")
 	}
-	g, ok := s.grants()[t.grantType]
+	g, ok := s.grantTypes[t.grantType]
 	if !ok {
 		return oauth.Errorf(oauth.UnsupportedGrantType, "this server has no such grant_type")
 	}
@@ -136,54 +162,56 @@ func proveCredential(ctx context.Context, t *tokenRequest) (err error) {
 	return err
 }
 
-// matchResource finds the resource that the token is for. What was granted on
-// one resource, or begun at one issuer, is good for nothing at another.
+// matchResource finds the resource that the token is for. What was granted on some
+// resources, or begun at one issuer, is good for nothing at another.
 func matchResource(_ context.Context, t *tokenRequest) (err error) {
-	if t.proved.Resource == "" {
+	if len(t.proved.Resources) == 0 {
 		t.resource, err = t.issuer.chooseResource(t.client, resourcesOf(t.form))
 		return err
 	}
 	if t.proved.Issuer != t.issuer.String() {
 		return oauth.Errorf(oauth.InvalidGrant, "the grant began at another issuer; use the token endpoint of %s", t.proved.Issuer)
 	}
-	granted := t.issuer.Resource(t.proved.Resource)
-	if granted == nil {
-		return oauth.Errorf(oauth.InvalidGrant, "the resource that was granted is no longer served")
-	}
-	named, err := t.issuer.namedResource(resourcesOf(t.form))
+	named, err := t.issuer.oneResource(resourcesOf(t.form))
 	if err != nil {
 		return err
 	}
-	if named != nil && named != granted {
-		return oauth.Errorf(oauth.InvalidTarget, "the grant is for %s", granted.URL)
+	for _, id := range t.proved.Resources {
+		granted := t.issuer.Resource(id)
+		if granted == nil || named != nil && named != granted {
+			continue
+		}
+		t.resource = granted
+		return mayReach(t.client, granted)
 	}
-	t.resource = granted
-	return mayReach(t.client, granted)
+	if named != nil {
+		return oauth.Errorf(oauth.InvalidTarget, "the grant is not for %s", named.URL)
+	}
+	return oauth.Errorf(oauth.InvalidGrant, "what was granted on is no longer served")
 }
 
 // limitScope decides what the token carries, by today's catalog: a scope, a
-// client's limit or a group rule that has changed since the grant counts.
+// client's limit or a scope's rule that has changed since the grant counts.
 func limitScope(_ context.Context, t *tokenRequest) error {
 	requested, err := oauth.ParseScope(t.form.Get("scope"))
 	if err != nil {
 		return err
 	}
+	resources := []*catalog.Resource{t.resource}
 	var scope oauth.ScopeSet
 	if t.proved.Scope == nil {
-		scope, err = requestedScope(t.resource, t.client, requested)
+		scope, err = requestedScope(resources, t.client, requested)
 	} else {
-		scope, err = narrowed(*t.proved.Scope, requested.Intersect(t.resource.ScopeNames()))
-		scope = t.client.Limit(scope)
+		granted := t.proved.Scope.Intersect(offeredScopes(t.resource))
+		scope, err = narrowed(granted, requested.Intersect(offeredScopes(t.resource)), t.proved.Intersects)
+		identity := scope.Intersect(identityScopes(t.resource))
+		scope = t.client.Limit(scope.Minus(identity)).Union(identity)
 	}
 	if err != nil {
 		return err
 	}
-	var groups []string
-	if t.proved.User != nil {
-		groups = t.proved.User.Groups
-	}
-	t.scope = grantableScope(t.resource, scope, groups)
-	if !refusesAll(t.resource, t.scope) {
+	t.scope = grantableScope(resources, scope, grantee(t.proved.User, t.client.ID, t.grantType))
+	if !refusesAll(resources, t.scope) {
 		return nil
 	}
 	if t.proved.Scope == nil {
@@ -194,11 +222,13 @@ func limitScope(_ context.Context, t *tokenRequest) error {
 
 // narrowed is what a request takes of what was granted (RFC 6749 §6): all of it
 // where it names nothing, and never more.
-func narrowed(granted, requested oauth.ScopeSet) (oauth.ScopeSet, error) {
-	if requested.Empty() {
+func narrowed(granted, requested oauth.ScopeSet, intersects bool) (oauth.ScopeSet, error) {
+	switch {
+	case requested.Empty():
 		return granted, nil
-	}
-	if !granted.ContainsAll(requested) {
+	case intersects:
+		return requested.Intersect(granted), nil
+	case !granted.ContainsAll(requested):
 		return oauth.ScopeSet{}, oauth.Errorf(oauth.InvalidScope, "the scope exceeds what was granted: %s", granted)
 	}
 	return requested, nil

@@ -24,6 +24,7 @@ type upstream struct {
 	claims map[string]any
 	nonces map[string]string // by code
 	asked  int
+	query  url.Values // of the last authorization request
 }
 
 func newUpstream(t *testing.T) *upstream {
@@ -57,7 +58,7 @@ func (u *upstream) authorize(w http.ResponseWriter, r *http.Request) {
 	u.asked++
 	query := r.URL.Query()
 	code := "code-" + query.Get("state")
-	u.nonces[code] = query.Get("nonce")
+	u.nonces[code], u.query = query.Get("nonce"), query
 	answer := url.Values{"code": {code}, "state": {query.Get("state")}}
 	http.Redirect(w, r, query.Get("redirect_uri")+"?"+answer.Encode(), http.StatusFound)
 }

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mcpauth/mcpauth/authserver/authservertest"
 	"github.com/mcpauth/mcpauth/catalog"
@@ -149,4 +150,82 @@ func TestAProviderThatIsDownIsTemporary(t *testing.T) {
 	browser := authservertest.NewBrowser(t)
 	end := browser.Get(server.Begin(app, nil)).Follow(server.Issuer).Submit("decision", changed("decision", "approve"))
 	wantErrorRedirect(t, server, end, "temporarily_unavailable")
+}
+
+func TestAnUpstreamProviderIsToldHowTheAppWantsItsUserToSignIn(t *testing.T) {
+	u := newUpstream(t)
+	server := authservertest.New(t, authservertest.WithContent(u.alone))
+	app := server.Register(t, nil)
+	for _, test := range []struct {
+		name       string
+		sent, want url.Values
+	}{
+		{"nothing special", nil, url.Values{}},
+		{"everything", url.Values{"prompt": {"login"}, "login_hint": {"carol@corp.example"}, "acr_values": {"urn:example:mfa"}},
+			url.Values{"prompt": {"login"}, "login_hint": {"carol@corp.example"}, "acr_values": {"urn:example:mfa"}}},
+		{"another account", changed("prompt", "select_account"), changed("prompt", "select_account")},
+		{"consent is ours", changed("prompt", "consent"), url.Values{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			browser := authservertest.NewBrowser(t)
+			consent := browser.Get(server.Begin(app, test.sent)).Follow(server.Issuer)
+			through(browser, consent.Submit("decision", changed("decision", "approve")))
+			for _, name := range []string{"prompt", "login_hint", "acr_values", "max_age", "resource"} {
+				if got := u.query.Get(name); got != test.want.Get(name) {
+					t.Errorf("%s: got %q, want %q", name, got, test.want.Get(name))
+				}
+			}
+		})
+	}
+}
+
+func TestAnUpstreamProviderHasToKeepMaxAge(t *testing.T) {
+	for name, test := range map[string]struct {
+		authTime any
+		error    string
+	}{
+		"kept":       {float64(time.Now().Add(-time.Minute).Unix()), ""},
+		"not kept":   {float64(time.Now().Add(-time.Hour).Unix()), "access_denied"},
+		"not stated": {nil, "access_denied"},
+		"not a time": {"recently", "access_denied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := newUpstream(t)
+			if test.authTime != nil {
+				u.claims["auth_time"] = test.authTime
+			}
+			server := authservertest.New(t, authservertest.WithContent(u.alone))
+			app := server.Register(t, nil)
+			browser := authservertest.NewBrowser(t)
+			consent := browser.Get(server.Begin(app, changed("max_age", "600"))).Follow(server.Issuer)
+			end := through(browser, consent.Submit("decision", changed("decision", "approve")))
+			if u.query.Get("max_age") != "600" {
+				t.Errorf("max_age: got %q", u.query.Get("max_age"))
+			}
+			if got := end.Location.Query().Get("error"); got != test.error {
+				t.Errorf("error: got %q, want %q", got, test.error)
+			}
+		})
+	}
+}
+
+func TestAnUpstreamUserStaysSignedIn(t *testing.T) {
+	u := newUpstream(t)
+	u.claims["acr"] = "urn:example:mfa"
+	server := authservertest.New(t, authservertest.WithContent(u.alone))
+	browser := authservertest.NewBrowser(t)
+	first := server.Register(t, nil)
+	consent := browser.Get(server.Begin(first, nil)).Follow(server.Issuer)
+	through(browser, consent.Submit("decision", changed("decision", "approve")))
+	second := server.Register(t, nil)
+	consent = browser.Get(server.Begin(second, changed("acr_values", "urn:example:mfa"))).Follow(server.Issuer)
+	if !strings.Contains(consent.Body, "carol@corp.example") {
+		t.Fatalf("the consent page does not know carol: %s", consent.Body)
+	}
+	end := consent.Submit("decision", changed("decision", "approve"))
+	status, tokens := server.Redeem(t, second, end.Location.Query())
+	wantStatus(t, status, http.StatusOK, tokens)
+	if claims := verify(t, server, tokens); u.times() != 1 || claims.ACR != "urn:example:mfa" {
+		t.Errorf("the provider was asked %d times; acr %q", u.times(), claims.ACR)
+	}
 }

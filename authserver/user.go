@@ -34,7 +34,7 @@ func (v *view) currentUser(granted store.User) (store.User, error) {
 	if err != nil {
 		return store.User{}, errUserGone(err)
 	}
-	user.Subject, user.AuthTime = granted.Subject, granted.AuthTime
+	user.Subject, user.AuthTime, user.ACR = granted.Subject, granted.AuthTime, granted.ACR
 	return user, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mcpauth/mcpauth/authserver/client"
 	"github.com/mcpauth/mcpauth/authserver/identity"
+	"github.com/mcpauth/mcpauth/authserver/page"
 	"github.com/mcpauth/mcpauth/catalog"
 	"github.com/mcpauth/mcpauth/oauth"
 )
@@ -21,10 +22,10 @@ type view struct {
 
 	// base is the issuer without a trailing slash, path its path.
 	base, path string
-	clients    client.Resolver
+	clients    *client.Resolver
 	providers  map[string]provider
-	// metadata holds documents by issuer, made at first use: most resources of a
-	// large installation are not asked for between two changes.
+	// metadata holds documents by issuer and signing algorithm, made at first use:
+	// most resources of a large installation are not asked for between two changes.
 	metadata sync.Map
 }
 
@@ -64,11 +65,15 @@ func (s *Server) newView(c *catalog.Catalog, old *view) (*view, error) {
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("the catalog's issuer %q is not a URL", c.Issuer())
 	}
+	clients, err := s.clients.Resolver(c)
+	if err != nil {
+		return nil, fmt.Errorf("prepare to look clients up: %w", err)
+	}
 	v := &view{
 		Catalog:   c,
 		base:      strings.TrimSuffix(c.Issuer(), "/"),
 		path:      strings.TrimSuffix(u.Path, "/"),
-		clients:   client.Resolver{Catalog: c, Registrations: s.opts.Store, Secrets: s.opts.Secrets},
+		clients:   clients,
 		providers: make(map[string]provider, len(c.Providers())),
 	}
 	for _, p := range c.Providers() {
@@ -107,6 +112,9 @@ func (v *view) site() string {
 	return oauth.RedirectHost(v.Issuer())
 }
 
+// pageSite is the installation as pages show it.
+func (v *view) pageSite() page.Site { return page.Site{Name: v.site(), Logo: v.Logo()} }
+
 // url is the absolute URL of one of the server's own pages.
 func (v *view) url(path string) string { return v.base + path }
 
@@ -124,6 +132,14 @@ func (i issuer) String() string {
 		return i.Issuer()
 	}
 	return oauth.ResourceIssuer(i.Issuer(), i.resource.ID)
+}
+
+// endpoint is the absolute URL of one of the issuer's endpoints.
+func (i issuer) endpoint(path string) string { return strings.TrimSuffix(i.String(), "/") + path }
+
+// assertionAudiences are those that a client's assertion may name at an endpoint.
+func (i issuer) assertionAudiences(path string) client.Audiences {
+	return client.Audiences{Issuer: i.String(), Endpoint: i.endpoint(path), TokenEndpoint: i.endpoint("/oauth/token")}
 }
 
 // resourceID is what a journey remembers of its issuer; empty at the root.

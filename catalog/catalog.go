@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/mcpauth/mcpauth/oauth"
 )
@@ -15,8 +16,19 @@ type Content struct {
 	// clients are told.
 	Issuer string
 	// DisplayName is the installation's name on pages; empty means the issuer's host.
-	DisplayName  string
+	DisplayName string
+	// Logo is a data: URI of an image for pages; empty means none.
+	Logo         string
 	Registration Registration
+	// SessionLifetime is how long a browser stays signed in; zero means that every
+	// authorization asks again.
+	SessionLifetime time.Duration
+	// StrictAssertions accepts the issuer alone as the audience of an assertion, not
+	// the token endpoint's URL.
+	StrictAssertions bool
+	Outbound         Outbound
+	// TrustedIssuers are those whose assertions are redeemed for tokens.
+	TrustedIssuers []*TrustedIssuer
 	// TrustedProxies are the peers whose X-Forwarded-For is believed, for limits and
 	// audit events alone; none by default.
 	TrustedProxies []netip.Prefix
@@ -25,22 +37,13 @@ type Content struct {
 	Providers      []*IdentityProvider
 }
 
-// Registration says which clients may come without having been registered
-// beforehand.
-type Registration struct {
-	// Dynamic allows RFC 7591.
-	Dynamic bool
-	// RedirectHosts limits the https redirect hosts of registered clients; empty
-	// means any.
-	RedirectHosts []string
-}
-
 // Catalog is an immutable snapshot with its look-ups.
 type Catalog struct {
 	content  Content
 	byID     map[oauth.ResourceID]*Resource
 	byURL    map[oauth.ResourceKey]*Resource
 	byClient map[string]*Client
+	byIssuer map[string][]*TrustedIssuer
 }
 
 // New indexes content and takes it over: the caller changes nothing in it
@@ -52,6 +55,7 @@ func New(content Content) (*Catalog, error) {
 		byID:     make(map[oauth.ResourceID]*Resource, len(content.Resources)),
 		byURL:    make(map[oauth.ResourceKey]*Resource, len(content.Resources)),
 		byClient: make(map[string]*Client, len(content.Clients)),
+		byIssuer: make(map[string][]*TrustedIssuer, len(content.TrustedIssuers)),
 	}
 	slices.SortFunc(c.content.Resources, func(a, b *Resource) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(c.content.Providers, func(a, b *IdentityProvider) int { return cmp.Compare(a.Name, b.Name) })
@@ -71,6 +75,9 @@ func New(content Content) (*Catalog, error) {
 		}
 		c.byClient[client.ID] = client
 	}
+	for _, trusted := range c.content.TrustedIssuers {
+		c.byIssuer[trusted.Issuer] = append(c.byIssuer[trusted.Issuer], trusted)
+	}
 	return c, nil
 }
 
@@ -80,8 +87,27 @@ func (c *Catalog) Issuer() string { return c.content.Issuer }
 // DisplayName is the installation's name; empty means the issuer's host.
 func (c *Catalog) DisplayName() string { return c.content.DisplayName }
 
+// Logo is a data: URI of the installation's image for pages; empty means none.
+func (c *Catalog) Logo() string { return c.content.Logo }
+
 // Registration says which unknown clients may come.
-func (c *Catalog) Registration() Registration { return c.content.Registration }
+func (c *Catalog) Registration() *Registration { return &c.content.Registration }
+
+// SessionLifetime is how long a browser stays signed in.
+func (c *Catalog) SessionLifetime() time.Duration { return c.content.SessionLifetime }
+
+// StrictAssertions reports whether an assertion's audience must be the issuer.
+func (c *Catalog) StrictAssertions() bool { return c.content.StrictAssertions }
+
+// Outbound says what the server may fetch.
+func (c *Catalog) Outbound() Outbound { return c.content.Outbound }
+
+// TrustedIssuers are those whose "iss" is issuer, byte for byte. The slice is not
+// the caller's to change.
+func (c *Catalog) TrustedIssuers(issuer string) []*TrustedIssuer { return c.byIssuer[issuer] }
+
+// AllTrustedIssuers are all of them. The slice is not the caller's to change.
+func (c *Catalog) AllTrustedIssuers() []*TrustedIssuer { return c.content.TrustedIssuers }
 
 // TrustedProxies are the peers whose X-Forwarded-For is believed. The slice is not
 // the caller's to change.

@@ -171,7 +171,7 @@ func TestAScopeOfGroupsIsForTheirMembers(t *testing.T) {
 		{"todo:write", nil, false},
 	}
 	for _, tt := range tests {
-		if got := r.Scope(tt.scope).GrantableTo(tt.groups); got != tt.want {
+		if got := r.Scope(tt.scope).GrantableTo(Grantee{Groups: tt.groups}); got != tt.want {
 			t.Errorf("%s to %v: got %v, want %v", tt.scope, tt.groups, got, tt.want)
 		}
 	}

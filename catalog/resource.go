@@ -22,6 +22,14 @@ type Resource struct {
 	// RefreshTokenMax how long a grant can be refreshed at all.
 	RefreshTokenIdle time.Duration
 	RefreshTokenMax  time.Duration
+	// Registration narrows, for this resource, which unknown clients may come; nil
+	// leaves it at what the authorization server says.
+	Registration *Registration
+	// RequireDPoP refuses tokens that are not bound to a key (RFC 9449).
+	RequireDPoP bool
+	// OpenID offers "openid" and "email": a client that is granted openid gets an
+	// ID token.
+	OpenID bool
 }
 
 // Audience is the "aud" of the resource's tokens: its URL and its id, since
@@ -64,12 +72,42 @@ type Scope struct {
 	Description string
 	// Default scopes are granted to requests that name none.
 	Default bool
-	// Groups limits the scope to users who are in one of these; empty means every
-	// user. Clients that act for themselves belong to no group.
+	// Groups limits the scope to those who are in one of these; empty means
+	// everybody. Clients that act for themselves belong to no group.
 	Groups []string
+	// Organizations limits the scope to members of one of these; empty means
+	// everybody.
+	Organizations []string
+	// Condition is a further rule over whoever would hold the token; nil means none.
+	// It is safe for concurrent use, and a rule that fails refuses.
+	Condition func(Grantee) bool
 }
 
-// GrantableTo reports whether a user with these groups may be granted the scope.
-func (s *Scope) GrantableTo(groups []string) bool {
-	return len(s.Groups) == 0 || slices.ContainsFunc(s.Groups, func(g string) bool { return slices.Contains(groups, g) })
+// Grantee is whoever would hold a token with a scope: a user through a client, or
+// a client that acts for itself.
+type Grantee struct {
+	// Subject is the token's; Email, Groups, Organization and Provider describe a
+	// user and are empty for clients.
+	Subject      string
+	Email        string
+	Groups       []string
+	Organization string
+	// Provider is the identity provider or trusted issuer that vouched.
+	Provider string
+	// ClientID is the client that asks, and GrantType how.
+	ClientID  string
+	GrantType string
+}
+
+// GrantableTo reports whether the grantee may be granted the scope. All of the
+// scope's rules must hold.
+func (s *Scope) GrantableTo(g Grantee) bool {
+	inGroup := func(group string) bool { return slices.Contains(g.Groups, group) }
+	switch {
+	case len(s.Groups) > 0 && !slices.ContainsFunc(s.Groups, inGroup):
+		return false
+	case len(s.Organizations) > 0 && (g.Organization == "" || !slices.Contains(s.Organizations, g.Organization)):
+		return false
+	}
+	return s.Condition == nil || s.Condition(g)
 }

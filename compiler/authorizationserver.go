@@ -1,9 +1,14 @@
 package compiler
 
 import (
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -14,11 +19,19 @@ import (
 	"github.com/mcpauth/mcpauth/oauth"
 )
 
+// What an AuthorizationServer does not say.
+const (
+	defaultSessionLifetime = 12 * time.Hour
+	maxSessionLifetime     = 30 * 24 * time.Hour
+)
+
 func (c *compilation) authorizationServers() {
 	issuers := make(map[oauth.ResourceKey]*v1alpha1.AuthorizationServer)
 	for _, object := range byAge(c.in.AuthorizationServers) {
 		id := identify(KindAuthorizationServer, object)
-		if c.refuse(id, checkAuthorizationServer(object, issuers)) {
+		problems := checkAuthorizationServer(object, issuers)
+		trusted, more := c.trustedIssuers(object)
+		if c.refuse(id, append(problems, more...)) {
 			continue
 		}
 		key, _ := oauth.ParseResource(object.Spec.Issuer)
@@ -26,10 +39,15 @@ func (c *compilation) authorizationServers() {
 		c.authz[nameOf(object)] = &authz{
 			object: object,
 			content: catalog.Content{
-				Issuer:         object.Spec.Issuer,
-				DisplayName:    object.Spec.DisplayName,
-				Registration:   registration(object.Spec.Registration),
-				TrustedProxies: trustedProxies(object.Spec.TrustedProxies),
+				Issuer:           object.Spec.Issuer,
+				DisplayName:      object.Spec.DisplayName,
+				Logo:             object.Spec.Logo,
+				Registration:     registration(object.Spec.Registration),
+				SessionLifetime:  durationOr(object.Spec.SessionLifetime, defaultSessionLifetime),
+				StrictAssertions: object.Spec.StrictAssertionAudience,
+				Outbound:         outbound(object.Spec.Outbound),
+				TrustedIssuers:   trusted,
+				TrustedProxies:   trustedProxies(object.Spec.TrustedProxies),
 			},
 			resourceIDs: make(map[oauth.ResourceID]*v1alpha1.MCPServer),
 			resources:   make(map[oauth.ResourceKey]*v1alpha1.MCPServer),
@@ -63,7 +81,62 @@ func checkAuthorizationServer(object *v1alpha1.AuthorizationServer, issuers map[
 			return []Problem{invalid("spec.trustedProxies", "%q is not a network in CIDR notation, such as 10.0.0.0/8", network)}
 		}
 	}
+	return slices.Concat(checkSignIn(spec), checkOutbound(spec.Outbound), checkRegistration(spec.Registration))
+}
+
+func checkSignIn(spec *v1alpha1.AuthorizationServerSpec) []Problem {
+	var problems []Problem
+	if l := durationOr(spec.SessionLifetime, defaultSessionLifetime); l < 0 || l > maxSessionLifetime {
+		problems = append(problems, invalid("spec.sessionLifetime", "sessionLifetime %s must be between 0s and 720h", l))
+	}
+	// The schema has checked what stands before the comma.
+	if _, data, _ := strings.Cut(spec.Logo, ","); spec.Logo != "" {
+		if content, err := base64.StdEncoding.DecodeString(data); err != nil || len(content) == 0 {
+			problems = append(problems, invalid("spec.logo", "logo is not a data URI in base64; make it with: base64 -w0 FILE"))
+		}
+	}
+	return problems
+}
+
+func checkOutbound(spec *v1alpha1.Outbound) []Problem {
+	if spec == nil || spec.CABundle == "" {
+		return nil
+	}
+	if err := checkCertificates(spec.CABundle); err != nil {
+		return []Problem{invalid("spec.outbound.caBundle", "caBundle %s", err)}
+	}
 	return nil
+}
+
+// checkCertificates says why text is not one certificate in PEM after the other,
+// in words that fit behind its name. They quote nothing.
+func checkCertificates(text string) error {
+	rest, count := []byte(text), 0
+	for {
+		var block *pem.Block
+		block, rest = pem.Decode(rest)
+		if block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return errors.New("holds something that is no certificate; keep nothing else in it, private keys least of all")
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			return errors.New("holds a certificate that cannot be read")
+		}
+		count++
+	}
+	if count == 0 || strings.TrimSpace(string(rest)) != "" {
+		return errors.New("must hold certificates in PEM, one after the other")
+	}
+	return nil
+}
+
+func outbound(spec *v1alpha1.Outbound) catalog.Outbound {
+	if spec == nil {
+		return catalog.Outbound{}
+	}
+	return catalog.Outbound{PrivateHosts: slices.Clone(spec.PrivateHosts), CABundle: spec.CABundle}
 }
 
 // trustedProxies reads networks that checkAuthorizationServer has checked.
@@ -75,16 +148,6 @@ func trustedProxies(networks []string) []netip.Prefix {
 		}
 	}
 	return prefixes
-}
-
-func registration(spec *v1alpha1.Registration) catalog.Registration {
-	if spec == nil {
-		return catalog.Registration{Dynamic: true}
-	}
-	return catalog.Registration{
-		Dynamic:       spec.Dynamic != v1alpha1.Disabled,
-		RedirectHosts: slices.Clone(spec.AllowedRedirectHosts),
-	}
 }
 
 // allows reports whether MCPServers of the namespace may attach.

@@ -118,6 +118,10 @@ type compilation struct {
 	servers    map[types.NamespacedName]*server
 	clients    map[types.NamespacedName]*Client
 	problems   map[Object][]Problem
+
+	// overGrantees and overClaims compile the conditions of Scopes and of trusted
+	// issuers.
+	overGrantees, overClaims *conditions
 }
 
 // authz is an accepted AuthorizationServer and what attached to it.
@@ -148,6 +152,9 @@ func newCompilation(in Input) *compilation {
 		servers:    make(map[types.NamespacedName]*server, len(in.MCPServers)),
 		clients:    make(map[types.NamespacedName]*Client, len(in.OAuthClients)),
 		problems:   make(map[Object][]Problem),
+
+		overGrantees: grantConditions(),
+		overClaims:   assertionConditions(),
 	}
 	for _, namespace := range in.Namespaces {
 		c.namespaces[namespace.Name] = namespace

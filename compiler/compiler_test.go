@@ -180,6 +180,115 @@ func TestEveryProblemIsNamed(t *testing.T) {
 				Selector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}}
 		}, want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "selector", false}},
 
+		{"a session that never ends", func(in *compiler.Input) { in.AuthorizationServers[0].Spec.SessionLifetime = hours(721) },
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "between 0s and 720h", false}},
+		{"a session of negative length", func(in *compiler.Input) { in.AuthorizationServers[0].Spec.SessionLifetime = hours(-1) },
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "between 0s and 720h", false}},
+		{"a logo that is not base64", func(in *compiler.Input) { in.AuthorizationServers[0].Spec.Logo = "data:image/png;base64,AAA" },
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "base64 -w0", false}},
+		{"a CA bundle that is not PEM", func(in *compiler.Input) {
+			in.AuthorizationServers[0].Spec.Outbound = &v1alpha1.Outbound{CABundle: "MIIB"}
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "certificates in PEM", false}},
+		{"a CA bundle with text behind it", func(in *compiler.Input) {
+			in.AuthorizationServers[0].Spec.Outbound = &v1alpha1.Outbound{CABundle: certificate(t) + "more"}
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "certificates in PEM", false}},
+		{"a CA bundle with a key in it", func(in *compiler.Input) {
+			in.AuthorizationServers[0].Spec.Outbound = &v1alpha1.Outbound{CABundle: certificate(t) + privateKeyPEM}
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "private keys least of all", false}},
+		{"a CA bundle with a damaged certificate", func(in *compiler.Input) {
+			in.AuthorizationServers[0].Spec.Outbound = &v1alpha1.Outbound{CABundle: damagedCertificate}
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "cannot be read", false}},
+		{"registrations that are kept for no time", func(in *compiler.Input) {
+			in.AuthorizationServers[0].Spec.Registration = &v1alpha1.Registration{UnusedLifetime: hours(0)}
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "between 1h and 8760h", false}},
+		{"a pinned document for what is no URL of one", func(in *compiler.Input) {
+			in.AuthorizationServers[0].Spec.Registration = pinned("https://app.example.com", `{"client_id":"https://app.example.com"}`)
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "with a path", false}},
+		{"a pinned document at dot segments", func(in *compiler.Input) {
+			in.AuthorizationServers[0].Spec.Registration = pinned("https://app.example.com/a/../b", `{"client_id":"https://app.example.com/a/../b"}`)
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "dot segments", false}},
+		{"a pinned document that is not JSON", func(in *compiler.Input) { in.AuthorizationServers[0].Spec.Registration = pinned(documentURL, "{") },
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "not a JSON object", false}},
+		{"a pinned document of another client", func(in *compiler.Input) {
+			in.AuthorizationServers[0].Spec.Registration = pinned(documentURL, `{"client_id":"https://other.example.com/c"}`)
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "another client_id", false}},
+		{"a pinned document whose client_id is spelt otherwise", func(in *compiler.Input) {
+			in.AuthorizationServers[0].Spec.Registration = pinned(documentURL, `{"Client_ID":"`+documentURL+`"}`)
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "another client_id", false}},
+		{"a pinned document with a secret", func(in *compiler.Input) {
+			in.AuthorizationServers[0].Spec.Registration = pinned(documentURL, `{"client_id":"`+documentURL+`","client_secret":"x"}`)
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "client_secret", false}},
+		{"a trusted issuer that is nobody", func(in *compiler.Input) { trust(in, func(t *v1alpha1.TrustedIssuer) { t.Issuer = "" }) },
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "set issuer, or cluster: true", true}},
+		{"a trusted issuer that is the cluster and somebody else", func(in *compiler.Input) { trust(in, func(t *v1alpha1.TrustedIssuer) { t.Cluster = true }) },
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "not both", true}},
+		{"the cluster as an identity provider", func(in *compiler.Input) {
+			trust(in, func(t *v1alpha1.TrustedIssuer) {
+				t.Issuer, t.Cluster, t.Type = "", true, v1alpha1.TrustedIdentityAssertion
+			})
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "goes with type: Workload", true}},
+		{"the cluster with keys from elsewhere", func(in *compiler.Input) {
+			trust(in, func(t *v1alpha1.TrustedIssuer) {
+				t.Issuer, t.Cluster, t.JWKSURI = "", true, "https://k.example.com/keys"
+			})
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "without keys", true}},
+		{"a trusted issuer that is the server itself", func(in *compiler.Input) {
+			trust(in, func(t *v1alpha1.TrustedIssuer) { t.Issuer = "https://auth.example.com" })
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "this server's own", true}},
+		{"a trusted issuer that is the server for one resource", func(in *compiler.Input) {
+			trust(in, func(t *v1alpha1.TrustedIssuer) { t.Issuer = "https://auth.example.com/resources/apps-todo" })
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "this server's own", true}},
+		{"a trusted issuer with keys twice", func(in *compiler.Input) {
+			trust(in, func(t *v1alpha1.TrustedIssuer) { t.JWKS, t.JWKSURI = publicKeys(keyID), "https://k.example.com/keys" })
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "not both", true}},
+		{"a trusted issuer that cannot be discovered", func(in *compiler.Input) {
+			trust(in, func(t *v1alpha1.TrustedIssuer) { t.Issuer = "spiffe://example.com" })
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "give its keys in jwks or jwksURI", true}},
+		{"a trusted issuer without https", func(in *compiler.Input) {
+			trust(in, func(t *v1alpha1.TrustedIssuer) { t.Issuer = "http://idp.example.com" })
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "must be https", true}},
+		{"keys without https", func(in *compiler.Input) {
+			trust(in, func(t *v1alpha1.TrustedIssuer) { t.JWKSURI = "http://idp.example.com/keys" })
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "is not an https URL", true}},
+		{"keys of somebody with a name", func(in *compiler.Input) {
+			trust(in, func(t *v1alpha1.TrustedIssuer) { t.JWKSURI = "https://me@idp.example.com/keys" })
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "neither user information nor fragment", true}},
+		{"keys of a trusted issuer that are none", func(in *compiler.Input) { trust(in, func(t *v1alpha1.TrustedIssuer) { t.JWKS = "[]" }) },
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "array of keys", true}},
+		{"a private key of a trusted issuer", func(in *compiler.Input) { trust(in, func(t *v1alpha1.TrustedIssuer) { t.JWKS = privateKeys(keyID) }) },
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "make a new one", true}},
+		{"a condition over claims that does not compile", func(in *compiler.Input) { trust(in, func(t *v1alpha1.TrustedIssuer) { t.Condition = "claims.sub ==" }) },
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "does not compile", true}},
+		{"a condition over claims that is no condition", func(in *compiler.Input) { trust(in, func(t *v1alpha1.TrustedIssuer) { t.Condition = "claims.sub" }) },
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "is not true or false", true}},
+		{"a condition over claims that uses what is not there", func(in *compiler.Input) {
+			trust(in, func(t *v1alpha1.TrustedIssuer) { t.Condition = "user.email == 'a'" })
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "undeclared reference", true}},
+		{"a trusted issuer of programs with the name of a provider of people", func(in *compiler.Input) { trust(in, func(t *v1alpha1.TrustedIssuer) { t.Name = "people" }) },
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "could be alike", true}},
+		{"the cluster twice", func(in *compiler.Input) { trustCluster(in, "cluster"); trustCluster(in, "again") },
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, `trusted issuer "again"`, true}},
+
 		{"a provider of an unknown server", func(in *compiler.Input) { in.IdentityProviders[0].Spec.AuthorizationServerRef.Name = "none" },
 			want{object(compiler.KindIdentityProvider, "mcpauth-system", "people"), "ResolvedRefs", v1alpha1.ReasonNotFound, "mcpauth-system/none does not exist", false}},
 		{"a provider whose member is missing", func(in *compiler.Input) { in.IdentityProviders[0].Spec.Static = nil },
@@ -213,6 +322,16 @@ func TestEveryProblemIsNamed(t *testing.T) {
 		{"a lifetime of an hour and a second", func(in *compiler.Input) {
 			in.MCPServers[0].Spec.AccessTokenLifetime = &metav1.Duration{Duration: time.Hour + time.Second}
 		}, want{mcp, "Accepted", v1alpha1.ReasonInvalid, "between 5m and 60m", false}},
+		{"refresh tokens that die at once", func(in *compiler.Input) { in.MCPServers[0].Spec.RefreshTokenIdleLifetime = hours(0) },
+			want{mcp, "Accepted", v1alpha1.ReasonInvalid, "between 1h and 8760h", false}},
+		{"refresh tokens that outlive what they refresh", func(in *compiler.Input) {
+			in.MCPServers[0].Spec.RefreshTokenIdleLifetime, in.MCPServers[0].Spec.RefreshTokenMaxLifetime = hours(10), hours(9)
+		},
+			want{mcp, "Accepted", v1alpha1.ReasonInvalid, "between refreshTokenIdleLifetime", false}},
+		{"an idle lifetime beyond the default of the whole", func(in *compiler.Input) { in.MCPServers[0].Spec.RefreshTokenIdleLifetime = hours(2161) },
+			want{mcp, "Accepted", v1alpha1.ReasonInvalid, "refreshTokenMaxLifetime 2160h0m0s", false}},
+		{"a grant that never ends", func(in *compiler.Input) { in.MCPServers[0].Spec.RefreshTokenMaxLifetime = hours(43801) },
+			want{mcp, "Accepted", v1alpha1.ReasonInvalid, "and 43800h", false}},
 		{"a url twice", func(in *compiler.Input) {
 			second := server("newer", 5)
 			second.Spec.URL = "HTTPS://todo.example.com/mcp"
@@ -234,6 +353,18 @@ func TestEveryProblemIsNamed(t *testing.T) {
 			want{object(compiler.KindScope, "apps", "again"), "Accepted", v1alpha1.ReasonConflict, "Scope apps/todo-read", false}},
 		{"a scope that RFC 6749 forbids", func(in *compiler.Input) { in.Scopes[0].Spec.Scope = "a\"b" },
 			want{object(compiler.KindScope, "apps", "todo-read"), "Accepted", v1alpha1.ReasonInvalid, "RFC 6749", false}},
+
+		{"a scope whose condition does not compile", func(in *compiler.Input) { in.Scopes[1].Spec.GrantTo.Condition = "user.emial != ''" },
+			want{object(compiler.KindScope, "apps", "todo-admin"), "Accepted", v1alpha1.ReasonInvalid, "granted to nobody", false}},
+		{"a scope whose condition is no condition", func(in *compiler.Input) { in.Scopes[1].Spec.GrantTo.Condition = "user.groups" },
+			want{object(compiler.KindScope, "apps", "todo-admin"), "Accepted", v1alpha1.ReasonInvalid, "is not true or false", false}},
+		{"a scope whose condition makes lists", func(in *compiler.Input) { in.Scopes[1].Spec.GrantTo.Condition = "size(user.groups.map(g, g)) > 0" },
+			want{object(compiler.KindScope, "apps", "todo-admin"), "Accepted", v1alpha1.ReasonInvalid, "does not compile", false}},
+		{"a scope whose condition has a malformed pattern", func(in *compiler.Input) { in.Scopes[1].Spec.GrantTo.Condition = "user.email.matches('(')" },
+			want{object(compiler.KindScope, "apps", "todo-admin"), "Accepted", v1alpha1.ReasonInvalid, "does not compile", false}},
+		{"a scope whose condition is endless", func(in *compiler.Input) {
+			in.Scopes[1].Spec.GrantTo.Condition = "user.email == '" + strings.Repeat("x", 2048) + "'"
+		}, want{object(compiler.KindScope, "apps", "todo-admin"), "Accepted", v1alpha1.ReasonInvalid, "does not compile", false}},
 
 		{"a client of an unknown MCPServer", func(in *compiler.Input) { in.OAuthClients[0].Spec.ServerRefs[0].Name = "none" },
 			want{object(compiler.KindOAuthClient, "apps", "agent"), "ResolvedRefs", v1alpha1.ReasonNotFound, "apps/none does not exist", false}},
@@ -259,6 +390,50 @@ func TestEveryProblemIsNamed(t *testing.T) {
 			second.Spec.ClientID = "agent"
 			in.OAuthClients = append(in.OAuthClients, second)
 		}, want{object(compiler.KindOAuthClient, "apps", "second"), "Accepted", v1alpha1.ReasonConflict, "OAuthClient apps/agent", false}},
+		{"a client that signs and names no keys", func(in *compiler.Input) { signing(in) },
+			want{object(compiler.KindOAuthClient, "apps", "agent"), "Accepted", v1alpha1.ReasonInvalid, "exactly one of jwks and jwksURI", false}},
+		{"a client that signs and names its keys twice", func(in *compiler.Input) {
+			signing(in).JWKS = publicKeys(keyID)
+			in.OAuthClients[0].Spec.JWKSURI = "https://a.example.com/keys"
+		},
+			want{object(compiler.KindOAuthClient, "apps", "agent"), "Accepted", v1alpha1.ReasonInvalid, "exactly one of jwks and jwksURI", false}},
+		{"a client's private key", func(in *compiler.Input) { signing(in).JWKS = privateKeys(keyID) },
+			want{object(compiler.KindOAuthClient, "apps", "agent"), "Accepted", v1alpha1.ReasonInvalid, "private or symmetric key", false}},
+		{"a client's symmetric key", func(in *compiler.Input) { signing(in).JWKS = `{"keys":[{"kty":"oct","kid":"a","k":"AAAA"}]}` },
+			want{object(compiler.KindOAuthClient, "apps", "agent"), "Accepted", v1alpha1.ReasonInvalid, "private or symmetric key", false}},
+		{"a client's keys that are for something else", func(in *compiler.Input) {
+			signing(in).JWKS = strings.Replace(publicKeys(keyID), `"kty"`, `"use":"enc","kty"`, 1)
+		}, want{object(compiler.KindOAuthClient, "apps", "agent"), "Accepted", v1alpha1.ReasonInvalid, "could verify a signature", false}},
+		{"a client's keys that are not JSON", func(in *compiler.Input) { signing(in).JWKS = "keys" },
+			want{object(compiler.KindOAuthClient, "apps", "agent"), "Accepted", v1alpha1.ReasonInvalid, "array of keys", false}},
+		{"a client's keys without https", func(in *compiler.Input) { signing(in).JWKSURI = "http://a.example.com/keys" },
+			want{object(compiler.KindOAuthClient, "apps", "agent"), "Accepted", v1alpha1.ReasonInvalid, "is not an https URL", false}},
+		{"a workload of an unknown issuer", func(in *compiler.Input) { workload(in, "ci", "repo:x") },
+			want{object(compiler.KindOAuthClient, "apps", "agent"), "ResolvedRefs", v1alpha1.ReasonNotFound, `no trusted issuer "ci"`, true}},
+		{"a workload of an issuer that is not accepted", func(in *compiler.Input) {
+			trust(in, func(t *v1alpha1.TrustedIssuer) { t.Condition = "(" })
+			workload(in, "ci", "repo:x")
+		},
+			want{object(compiler.KindOAuthClient, "apps", "agent"), "ResolvedRefs", v1alpha1.ReasonInvalid, "status says why", true}},
+		{"a workload of an issuer of users", func(in *compiler.Input) {
+			trust(in, func(t *v1alpha1.TrustedIssuer) { t.Type = v1alpha1.TrustedIdentityAssertion })
+			workload(in, "ci", "repo:x")
+		},
+			want{object(compiler.KindOAuthClient, "apps", "agent"), "ResolvedRefs", v1alpha1.ReasonInvalid, "not for workloads", true}},
+		{"a ServiceAccount where the cluster is not trusted", func(in *compiler.Input) { serviceAccount(in, "", "agent") },
+			want{object(compiler.KindOAuthClient, "apps", "agent"), "ResolvedRefs", v1alpha1.ReasonNotFound, "cluster: true", true}},
+		{"a ServiceAccount of another namespace", func(in *compiler.Input) { trustCluster(in, "cluster"); serviceAccount(in, "other", "agent") },
+			want{object(compiler.KindOAuthClient, "apps", "agent"), "ResolvedRefs", v1alpha1.ReasonNotPermitted, "system:serviceaccount:other:agent", true}},
+		{"a ServiceAccount of another namespace by its subject", func(in *compiler.Input) {
+			trustCluster(in, "cluster")
+			workload(in, "cluster", "system:serviceaccount:other:agent")
+		},
+			want{object(compiler.KindOAuthClient, "apps", "agent"), "ResolvedRefs", v1alpha1.ReasonNotPermitted, "of its own namespace", true}},
+		{"a ServiceAccount of a namespace whose name begins alike", func(in *compiler.Input) {
+			trustCluster(in, "cluster")
+			workload(in, "cluster", "system:serviceaccount:apps2:agent")
+		},
+			want{object(compiler.KindOAuthClient, "apps", "agent"), "ResolvedRefs", v1alpha1.ReasonNotPermitted, "of its own namespace", true}},
 		{"a client limited to an unknown scope", func(in *compiler.Input) { in.OAuthClients[0].Spec.Scopes = []string{"todo:read", "todo:fly"} },
 			want{object(compiler.KindOAuthClient, "apps", "agent"), "ResolvedRefs", v1alpha1.ReasonNotFound, `"todo:fly"`, true}},
 	}

@@ -16,6 +16,10 @@
 // the one whose namespace and name sort first), so nothing that works stops
 // because of a newcomer.
 //
+// Conditions of Scopes and trusted issuers are CEL expressions. They are compiled
+// here, so that a wrong one is a problem of its object and not of a request; what
+// one evaluation may cost is bounded, and one that fails refuses.
+//
 // The compiler never sees Secrets, Pods or Deployments: what depends on those is
 // the reconcilers' finding. compiler/kube watches a cluster, compiler/dir reads
 // files.

@@ -21,7 +21,10 @@ const (
 	minAccessTokenLifetime     = 5 * time.Minute
 	maxAccessTokenLifetime     = 60 * time.Minute
 	defaultRefreshTokenIdle    = 30 * 24 * time.Hour
+	minRefreshTokenIdle        = time.Hour
+	maxRefreshTokenIdle        = 365 * 24 * time.Hour
 	defaultRefreshTokenMax     = 90 * 24 * time.Hour
+	maxRefreshTokenMax         = 5 * 365 * 24 * time.Hour
 )
 
 // ServiceURL is where an AuthorizationServer is reached inside the cluster.
@@ -66,17 +69,32 @@ func checkMCPServer(object *v1alpha1.MCPServer) []Problem {
 	if strings.Contains(spec.URL, "/.well-known/") {
 		problems = append(problems, invalid("spec.url", "url %q lies below /.well-known/, where metadata is served; choose another path", spec.URL))
 	}
+	return append(problems, checkLifetimes(spec)...)
+}
+
+func checkLifetimes(spec *v1alpha1.MCPServerSpec) []Problem {
+	var problems []Problem
 	if l := lifetimeOf(spec); l < minAccessTokenLifetime || l > maxAccessTokenLifetime {
 		problems = append(problems, invalid("spec.accessTokenLifetime", "accessTokenLifetime %s must be between 5m and 60m", l))
+	}
+	idle, most := refreshLifetimesOf(spec)
+	switch {
+	case idle < minRefreshTokenIdle || idle > maxRefreshTokenIdle:
+		problems = append(problems, invalid("spec.refreshTokenIdleLifetime", "refreshTokenIdleLifetime %s must be between 1h and 8760h", idle))
+	case most < idle || most > maxRefreshTokenMax:
+		problems = append(problems, invalid("spec.refreshTokenMaxLifetime", "refreshTokenMaxLifetime %s must be between refreshTokenIdleLifetime, which is %s, and 43800h", most, idle))
 	}
 	return problems
 }
 
 func lifetimeOf(spec *v1alpha1.MCPServerSpec) time.Duration {
-	if spec.AccessTokenLifetime == nil {
-		return defaultAccessTokenLifetime
-	}
-	return spec.AccessTokenLifetime.Duration
+	return durationOr(spec.AccessTokenLifetime, defaultAccessTokenLifetime)
+}
+
+// refreshLifetimesOf is how long a refresh token lives unused, and how long a
+// grant can be refreshed at all.
+func refreshLifetimesOf(spec *v1alpha1.MCPServerSpec) (idle, most time.Duration) {
+	return durationOr(spec.RefreshTokenIdleLifetime, defaultRefreshTokenIdle), durationOr(spec.RefreshTokenMaxLifetime, defaultRefreshTokenMax)
 }
 
 // claim takes the server's URL and id, or says who has them.
@@ -99,14 +117,18 @@ func (a *authz) claim(object *v1alpha1.MCPServer) []Problem {
 func newServer(a *authz, object *v1alpha1.MCPServer) *server {
 	spec := &object.Spec
 	id := resourceIDOf(object)
+	idle, most := refreshLifetimesOf(spec)
 	s := &server{
 		object: object,
 		authz:  a,
 		resource: &catalog.Resource{
 			ID: id, URL: spec.URL, DisplayName: cmp.Or(spec.DisplayName, object.Name),
 			AccessTokenLifetime: lifetimeOf(spec),
-			RefreshTokenIdle:    defaultRefreshTokenIdle,
-			RefreshTokenMax:     defaultRefreshTokenMax,
+			RefreshTokenIdle:    idle,
+			RefreshTokenMax:     most,
+			Registration:        serverRegistration(spec.Registration),
+			RequireDPoP:         spec.TokenBinding == v1alpha1.TokenBindingDPoPRequired,
+			OpenID:              spec.OpenIDConnect == v1alpha1.Enabled,
 		},
 		scopes: make(map[string]*v1alpha1.Scope),
 	}
@@ -120,6 +142,7 @@ func newServer(a *authz, object *v1alpha1.MCPServer) *server {
 		JWKSURL:             ServiceURL(nameOf(a.object)) + issuerPath(a.content.Issuer) + "/keys",
 		UnmatchedOperations: policy.Unmatched(cmp.Or(spec.UnmatchedOperations, v1alpha1.UnmatchedDeny)),
 		AllowedOrigins:      slices.Clone(spec.AllowedOrigins),
+		RequireDPoP:         s.resource.RequireDPoP,
 	}
 	if w := spec.Workload; w != nil {
 		s.policy.Upstream = policy.Upstream{Port: w.Port, Path: cmp.Or(w.Path, pathOf(spec.URL))}

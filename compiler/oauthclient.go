@@ -20,13 +20,19 @@ func (c *compilation) oauthClients() {
 		id := identify(KindOAuthClient, object)
 		servers, problems := c.reach(object)
 		problems = append(problems, checkOAuthClient(&object.Spec, servers)...)
+		var workloads []catalog.Workload
+		if len(servers) > 0 {
+			var more []Problem
+			workloads, more = servers[0].authz.workloads(object)
+			problems = append(problems, more...)
+		}
 		if c.refuse(id, problems) || len(servers) == 0 {
 			continue
 		}
 		if c.refuse(id, servers[0].authz.claimClient(object)) {
 			continue
 		}
-		c.serve(object, servers)
+		c.serve(object, servers, workloads)
 	}
 }
 
@@ -62,10 +68,28 @@ func checkOAuthClient(spec *v1alpha1.OAuthClientSpec, servers []*server) []Probl
 	}
 	for _, name := range spec.Scopes {
 		if len(servers) > 0 && !anyHas(servers, name) {
-			p := unresolved(v1alpha1.ReasonNotFound, "spec.scopes", "none of the client's MCPServers has the scope %q; create a Scope or remove the name", name)
-			p.Partial = true
-			problems = append(problems, p)
+			problems = append(problems, partly(v1alpha1.ReasonNotFound, "spec.scopes",
+				"none of the client's MCPServers has the scope %q; create a Scope or remove the name", name))
 		}
+	}
+	return append(problems, checkClientKeys(spec)...)
+}
+
+// checkClientKeys checks what verifies the client's signatures.
+func checkClientKeys(spec *v1alpha1.OAuthClientSpec) []Problem {
+	var problems []Problem
+	if spec.JWKS != "" {
+		if err := checkKeySet(spec.JWKS); err != nil {
+			problems = append(problems, invalid("spec.jwks", "jwks %s", err))
+		}
+	}
+	if spec.JWKSURI != "" {
+		if err := checkHTTPS(spec.JWKSURI); err != nil {
+			problems = append(problems, invalid("spec.jwksURI", "jwksURI %q %s", spec.JWKSURI, err))
+		}
+	}
+	if signs := spec.TokenEndpointAuthMethod == oauth.AuthMethodPrivateKeyJWT; signs && (spec.JWKS == "") == (spec.JWKSURI == "") {
+		problems = append(problems, invalid("spec.jwks", "private_key_jwt needs exactly one of jwks and jwksURI"))
 	}
 	return problems
 }
@@ -92,7 +116,7 @@ func (a *authz) claimClient(object *v1alpha1.OAuthClient) []Problem {
 	return nil
 }
 
-func (c *compilation) serve(object *v1alpha1.OAuthClient, servers []*server) {
+func (c *compilation) serve(object *v1alpha1.OAuthClient, servers []*server, workloads []catalog.Workload) {
 	spec := &object.Spec
 	client := &catalog.Client{
 		ID:           clientIDOf(object),
@@ -100,6 +124,12 @@ func (c *compilation) serve(object *v1alpha1.OAuthClient, servers []*server) {
 		RedirectURIs: append([]string(nil), spec.RedirectURIs...),
 		AuthMethod:   cmp.Or(string(spec.TokenEndpointAuthMethod), oauth.AuthMethodClientSecretBasic),
 		Scopes:       oauth.NewScopeSet(spec.Scopes...),
+
+		JWKS:                  spec.JWKS,
+		JWKSURI:               spec.JWKSURI,
+		RequirePushedRequests: spec.RequirePushedAuthorizationRequests,
+		RequireDPoP:           spec.RequireDPoP,
+		Workloads:             workloads,
 	}
 	for _, grant := range spec.GrantTypes {
 		client.GrantTypes = append(client.GrantTypes, string(grant))

@@ -19,11 +19,12 @@ func (c *compilation) scopes() {
 			c.problem(id, invalid("spec.scope", "scope %q: %s", object.Spec.Scope, err))
 			continue
 		}
+		grantable := c.grantable(object)
 		for i := range object.Spec.ServerRefs {
 			name := types.NamespacedName{Namespace: object.Namespace, Name: object.Spec.ServerRefs[i].Name}
 			if s, problem := c.server(name); problem != nil {
 				c.problem(id, *problem)
-			} else if problem := s.add(object); problem != nil {
+			} else if problem := s.add(object, grantable); problem != nil {
 				c.problem(id, *problem)
 			}
 		}
@@ -49,7 +50,26 @@ func (c *compilation) server(name types.NamespacedName) (*server, *Problem) {
 	return nil, &p
 }
 
-func (s *server) add(object *v1alpha1.Scope) *Problem {
+// grantable compiles who may be granted a scope. A condition that does not compile
+// is a Partial problem and grants to nobody: were the scope left out, whatever it
+// alone names could become open to all.
+func (c *compilation) grantable(object *v1alpha1.Scope) catalog.Scope {
+	spec := object.Spec.GrantTo
+	if spec == nil {
+		return catalog.Scope{}
+	}
+	condition, err := c.grantCondition(spec.Condition)
+	if err != nil {
+		p := invalid("spec.grantTo.condition", "condition %s; until that is corrected the scope is granted to nobody", err)
+		p.Partial = true
+		c.problem(identify(KindScope, object), p)
+		condition = func(catalog.Grantee) bool { return false }
+	}
+	return catalog.Scope{Groups: slices.Clone(spec.Groups), Organizations: slices.Clone(spec.Organizations), Condition: condition}
+}
+
+// add gives the server a scope with the rules of grantable.
+func (s *server) add(object *v1alpha1.Scope, grantable catalog.Scope) *Problem {
 	spec := &object.Spec
 	if other := s.scopes[spec.Scope]; other != nil {
 		p := conflict("spec.scope", "MCPServer %s has the scope %q from Scope %s, which is older; choose another name or merge the two",
@@ -58,11 +78,9 @@ func (s *server) add(object *v1alpha1.Scope) *Problem {
 		return &p
 	}
 	s.scopes[spec.Scope] = object
-	granted := &catalog.Scope{Name: spec.Scope, Description: spec.Description, Default: spec.Default}
-	if spec.GrantTo != nil {
-		granted.Groups = slices.Clone(spec.GrantTo.Groups)
-	}
-	s.resource.Scopes = append(s.resource.Scopes, granted)
+	granted := grantable
+	granted.Name, granted.Description, granted.Default = spec.Scope, spec.Description, spec.Default
+	s.resource.Scopes = append(s.resource.Scopes, &granted)
 	s.policy.Scopes = append(s.policy.Scopes, policy.Scope{
 		Name: spec.Scope, Default: spec.Default,
 		Tools: slices.Clone(spec.Tools), Prompts: slices.Clone(spec.Prompts), Resources: slices.Clone(spec.Resources),

@@ -55,6 +55,11 @@ type authorizationServer struct {
 	// object is a copy of before whose status the phases fill.
 	object *v1alpha1.AuthorizationServer
 	report *status.Report
+	// served says that the object is accepted, at least without a part of it that is
+	// wrong.
+	served bool
+	// again is when to look at a Secret that is not watched.
+	again time.Duration
 }
 
 // +kubebuilder:rbac:groups=mcpauth.dev,resources=authorizationservers,verbs=get;list;watch
@@ -75,11 +80,13 @@ func (r *AuthorizationServerReconciler) Reconcile(ctx context.Context, req ctrl.
 		return ctrl.Result{}, err
 	}
 	defer func() { err = errors.Join(err, r.write(ctx, s, err)) }()
-	if !s.report.Well(v1alpha1.ConditionAccepted) {
+	if !s.served {
 		s.report.Add(notAccepted())
-		return ctrl.Result{}, run(ctx, s, r.assessAvailability)
+		err = run(ctx, s, r.checkDatabase, r.assessAvailability)
+		return ctrl.Result{RequeueAfter: s.again}, err
 	}
-	return ctrl.Result{}, run(ctx, s,
+	err = run(ctx, s,
+		r.checkDatabase,
 		r.ensureKeys,
 		r.ensureAccess,
 		r.ensureVolume,
@@ -87,6 +94,7 @@ func (r *AuthorizationServerReconciler) Reconcile(ctx context.Context, req ctrl.
 		r.ensureService,
 		r.assessAvailability,
 	)
+	return ctrl.Result{RequeueAfter: s.again}, err
 }
 
 // read returns nil where there is nothing to do, or not yet.
@@ -101,9 +109,11 @@ func (r *AuthorizationServerReconciler) read(ctx context.Context, name types.Nam
 	if result == nil {
 		return nil, nil
 	}
-	report := status.NewReport(v1alpha1.ConditionAccepted, v1alpha1.ConditionProgrammed, v1alpha1.ConditionAvailable)
+	report := status.NewReport(v1alpha1.ConditionAccepted, v1alpha1.ConditionResolvedRefs, v1alpha1.ConditionProgrammed, v1alpha1.ConditionAvailable)
 	report.Problems(problems(result, compiler.KindAuthorizationServer, &before))
-	return &authorizationServer{before: &before, object: before.DeepCopy(), report: report}, nil
+	return &authorizationServer{
+		before: &before, object: before.DeepCopy(), report: report, served: result.Catalogs[name] != nil,
+	}, nil
 }
 
 // write ends a reconciliation whose phases ended with err.

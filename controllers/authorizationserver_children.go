@@ -51,8 +51,13 @@ func (r *AuthorizationServerReconciler) removeAccess(ctx context.Context, name t
 	return nil
 }
 
-// ensureVolume makes the volume claim once; Kubernetes lets nobody change it.
+// ensureVolume makes the volume claim once, where there is to be a database file;
+// Kubernetes lets nobody change it. It stays when the storage becomes another: what
+// is in it can be wanted back.
 func (r *AuthorizationServerReconciler) ensureVolume(ctx context.Context, s *authorizationServer) error {
+	if s.object.Spec.Storage.Type != v1alpha1.StorageSQLite {
+		return nil
+	}
 	want := manifests.VolumeClaim(s.object)
 	var claim corev1.PersistentVolumeClaim
 	found, err := get(ctx, r.Client, client.ObjectKeyFromObject(want), &claim)

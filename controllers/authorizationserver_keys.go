@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -43,10 +44,10 @@ func (r *AuthorizationServerReconciler) ensureKeys(ctx context.Context, s *autho
 	return nil
 }
 
-// createKeys makes a ring and reads the Secret that holds it, which is another's
+// createKeys makes a ring of the wished algorithm and reads the Secret that holds it, which is another's
 // where somebody was faster.
 func (r *AuthorizationServerReconciler) createKeys(ctx context.Context, s *authorizationServer, secret *corev1.Secret) error {
-	ring, err := keyring.New(keyring.RS256, r.Now())
+	ring, err := keyring.New(signingAlgorithm(s.object), r.Now())
 	if err != nil {
 		return err
 	}
@@ -66,6 +67,10 @@ func (r *AuthorizationServerReconciler) createKeys(ctx context.Context, s *autho
 	r.Recorder.Eventf(s.object, nil, corev1.EventTypeNormal, "KeysCreated", "CreateKeys",
 		"made the first signing key, %s, in Secret %s", ring.Active().ID, key.Name)
 	return nil
+}
+
+func signingAlgorithm(object *v1alpha1.AuthorizationServer) keyring.Algorithm {
+	return keyring.Algorithm(cmp.Or(object.Spec.SigningAlgorithm, v1alpha1.SigningRS256))
 }
 
 func keyStatus(ring *keyring.Ring) []v1alpha1.SigningKeyStatus {

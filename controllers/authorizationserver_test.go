@@ -160,6 +160,118 @@ var _ = Describe("An AuthorizationServer", func() {
 		Expect(claim.Spec.Resources.Requests.Storage().String()).To(Equal("1Gi"))
 	})
 
+	onPostgreSQL := func() {
+		replicas := int32(3)
+		server.Spec.Replicas = &replicas
+		server.Spec.Storage = v1alpha1.Storage{
+			Type:       v1alpha1.StoragePostgreSQL,
+			PostgreSQL: &v1alpha1.PostgreSQLStorage{URLSecretRef: v1alpha1.SecretKeyReference{Name: "database", Key: "url"}},
+		}
+	}
+
+	It("runs any number of replicas on PostgreSQL, without a volume and without an interruption", func(ctx SpecContext) {
+		onPostgreSQL()
+		create(ctx, &corev1.Secret{ObjectMeta: at(home, "database"), Data: map[string][]byte{"url": []byte("postgresql://me:pw@db/mcpauth")}})
+		create(ctx, server)
+		Eventually(ctx, condition(server, v1alpha1.ConditionProgrammed)).Should(Equal("True Programmed"))
+		Expect(condition(server, v1alpha1.ConditionResolvedRefs)(ctx)).To(Equal("True ResolvedRefs"))
+		deployment := &appsv1.Deployment{ObjectMeta: at(home, "mcpauth-main")}
+		Expect(read(ctx, deployment)).To(Succeed())
+		Expect(deployment.Spec.Replicas).To(HaveValue(BeEquivalentTo(3)))
+		Expect(deployment.Spec.Strategy.RollingUpdate.MaxUnavailable.IntValue()).To(BeZero())
+		Expect(deployment.Spec.Strategy.RollingUpdate.MaxSurge.IntValue()).To(Equal(1))
+		container := deployment.Spec.Template.Spec.Containers[0]
+		Expect(container.Args).To(ContainElements("--postgresql-url-file", "/etc/mcpauth/database/url"))
+		Expect(container.Args).NotTo(ContainElement("--data"))
+		Expect(deployment.Spec.Template.Spec.Volumes).To(ContainElement(HaveField("Secret", HaveValue(HaveField("SecretName", "database")))))
+		claim := &corev1.PersistentVolumeClaim{ObjectMeta: at(home, "mcpauth-main-data")}
+		Expect(read(ctx, claim)).To(Satisfy(apierrors.IsNotFound))
+		generation := deployment.Generation
+		touch(ctx, server)
+		Consistently(ctx, func() (int64, error) {
+			err := read(ctx, deployment)
+			return deployment.Generation, err
+		}).Should(Equal(generation), "nothing is written twice")
+	})
+
+	It("says what is missing of its database, and gets everything else meanwhile", func(ctx SpecContext) {
+		onPostgreSQL()
+		create(ctx, server)
+		Eventually(ctx, condition(server, v1alpha1.ConditionResolvedRefs)).Should(Equal("False NotFound"))
+		Expect(message(ctx, server, v1alpha1.ConditionResolvedRefs)).To(And(
+			ContainSubstring("Secret "+home+"/database does not exist"), ContainSubstring(`in its entry "url"`)))
+		Expect(condition(server, v1alpha1.ConditionReady)(ctx)).To(Equal("False NotFound"))
+		Expect(read(ctx, &appsv1.Deployment{ObjectMeta: at(home, "mcpauth-main")})).To(Succeed())
+
+		secret := create(ctx, &corev1.Secret{ObjectMeta: at(home, "database"), Data: map[string][]byte{"other": []byte("x")}})
+		touch(ctx, server)
+		Eventually(ctx, func() string { return message(ctx, server, v1alpha1.ConditionResolvedRefs) }).
+			Should(ContainSubstring(`no entry "url"`))
+
+		change(ctx, secret, func() { secret.Data["url"] = []byte("host=db password=hunter2") })
+		touch(ctx, server)
+		Eventually(ctx, condition(server, v1alpha1.ConditionResolvedRefs)).Should(Equal("False Invalid"))
+		Expect(message(ctx, server, v1alpha1.ConditionResolvedRefs)).To(And(
+			ContainSubstring("is not a connection URL"), Not(ContainSubstring("hunter2"))))
+
+		change(ctx, secret, func() { secret.Data["url"] = []byte("postgres://me:pw@db/mcpauth\n") })
+		touch(ctx, server)
+		makeAvailable(ctx, home, true)
+		Eventually(ctx, condition(server, v1alpha1.ConditionReady)).Should(Equal("True Ready"))
+	})
+
+	It("moves between storages and keeps the volume", func(ctx SpecContext) {
+		create(ctx, server)
+		Eventually(ctx, condition(server, v1alpha1.ConditionProgrammed)).Should(Equal("True Programmed"))
+		claim := &corev1.PersistentVolumeClaim{ObjectMeta: at(home, "mcpauth-main-data")}
+		Expect(read(ctx, claim)).To(Succeed())
+		strategy := func() (string, error) {
+			deployment := &appsv1.Deployment{ObjectMeta: at(home, "mcpauth-main")}
+			err := read(ctx, deployment)
+			return string(deployment.Spec.Strategy.Type), err
+		}
+		change(ctx, server, onPostgreSQL)
+		Eventually(ctx, strategy).Should(Equal("RollingUpdate"))
+		Expect(read(ctx, claim)).To(Succeed())
+		Expect(claim.DeletionTimestamp).To(BeNil())
+
+		change(ctx, server, func() {
+			server.Spec.Replicas, server.Spec.Storage = nil, v1alpha1.Storage{Type: v1alpha1.StorageSQLite}
+		})
+		Eventually(ctx, strategy).Should(Equal("Recreate"))
+		deployment := &appsv1.Deployment{ObjectMeta: at(home, "mcpauth-main")}
+		Expect(read(ctx, deployment)).To(Succeed())
+		Expect(deployment.Spec.Replicas).To(HaveValue(BeEquivalentTo(1)))
+		Expect(deployment.Spec.Template.Spec.Volumes).NotTo(ContainElement(HaveField("Name", "database")))
+		Expect(condition(server, v1alpha1.ConditionProgrammed)(ctx)).To(Equal("True Programmed"))
+	})
+
+	DescribeTable("signs with the algorithm that is wished",
+		func(ctx SpecContext, algorithm v1alpha1.SigningAlgorithm, want string) {
+			server.Spec.SigningAlgorithm = algorithm
+			create(ctx, server)
+			Eventually(ctx, condition(server, v1alpha1.ConditionProgrammed)).Should(Equal("True Programmed"))
+			Expect(server.Status.Keys).To(HaveLen(1))
+			Expect(server.Status.Keys[0].Algorithm).To(Equal(want))
+		},
+		Entry("where none is named", v1alpha1.SigningAlgorithm(""), "RS256"),
+		Entry("ECDSA", v1alpha1.SigningES256, "ES256"),
+		Entry("EdDSA", v1alpha1.SigningEdDSA, "EdDSA"),
+	)
+
+	It("is kept in step without a trusted issuer that is wrong, and says so", func(ctx SpecContext) {
+		server.Spec.TrustedIssuers = []v1alpha1.TrustedIssuer{
+			{Name: "ci", Type: v1alpha1.TrustedWorkload, Issuer: "https://ci.example.com", Condition: "claims.sub =="},
+		}
+		create(ctx, server)
+		Eventually(ctx, condition(server, v1alpha1.ConditionAccepted)).Should(Equal("False Invalid"))
+		Expect(message(ctx, server, v1alpha1.ConditionAccepted)).To(And(
+			ContainSubstring(`trusted issuer "ci"`), ContainSubstring("does not compile")))
+		Expect(condition(server, v1alpha1.ConditionProgrammed)(ctx)).To(Equal("True Programmed"))
+		tenant := create(ctx, anMCPServer(home, "todo", home))
+		Eventually(ctx, condition(tenant, v1alpha1.ConditionProgrammed)).Should(Equal("True Programmed"))
+	})
+
 	It("loses to an older one with the same issuer, which goes on", func(ctx SpecContext) {
 		create(ctx, server)
 		Eventually(ctx, condition(server, v1alpha1.ConditionAccepted)).Should(Equal("True Accepted"))

@@ -82,6 +82,10 @@ func anOAuthClient(namespace, name string, servers ...string) *v1alpha1.OAuthCli
 	}
 }
 
+// publicKeySet has the public key of RFC 7515 appendix A.3.
+const publicKeySet = `{"keys":[{"kty":"EC","crv":"P-256","kid":"one",` +
+	`"x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`
+
 func refs(servers ...string) []v1alpha1.LocalServerReference {
 	out := make([]v1alpha1.LocalServerReference, len(servers))
 	for i, name := range servers {

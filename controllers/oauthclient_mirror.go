@@ -25,7 +25,7 @@ func (r *OAuthClientReconciler) writeMirror(ctx context.Context, s *oauthClient)
 }
 
 // dropStaleMirrors removes the mirrors of an authorization server that the client
-// has left, and all of them when it has become a public client.
+// has left, and all of them when it has no secret any more.
 func (r *OAuthClientReconciler) dropStaleMirrors(ctx context.Context, s *oauthClient) error {
 	var keep types.NamespacedName
 	if s.object.Spec.Secret != nil {

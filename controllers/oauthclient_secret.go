@@ -21,7 +21,7 @@ func (r *OAuthClientReconciler) readCredential(ctx context.Context, s *oauthClie
 	spec := s.object.Spec.Secret
 	switch {
 	case spec == nil:
-		return nil // a public client
+		return nil // a public client, or one that proves itself by what it signs
 	case spec.Mode == v1alpha1.SecretReference:
 		return r.readReference(ctx, s)
 	default:

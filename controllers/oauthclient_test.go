@@ -238,6 +238,42 @@ var _ = Describe("An OAuthClient", func() {
 		Expect(object.Finalizers).To(BeEmpty())
 	})
 
+	It("needs no Secret when it signs", func(ctx SpecContext) {
+		object := anOAuthClient(apps, "agent", "todo")
+		object.Spec.Secret, object.Spec.TokenEndpointAuthMethod, object.Spec.JWKS = nil, "private_key_jwt", publicKeySet
+		create(ctx, object)
+		Eventually(ctx, condition(object, v1alpha1.ConditionReady)).Should(Equal("True Ready"))
+		Expect(known(ctx, home, object)).To(BeEmpty())
+		Expect(object.Finalizers).To(BeEmpty())
+	})
+
+	It("loses the hash of its secret when it begins to sign", func(ctx SpecContext) {
+		object := create(ctx, anOAuthClient(apps, "agent", "todo"))
+		Eventually(ctx, knownAt(home, object)).Should(HaveLen(1))
+		change(ctx, object, func() {
+			object.Spec.Secret, object.Spec.TokenEndpointAuthMethod, object.Spec.JWKS = nil, "private_key_jwt", publicKeySet
+		})
+		Eventually(ctx, knownAt(home, object)).Should(BeEmpty())
+	})
+
+	It("is a ServiceAccount where its authorization server trusts the cluster", func(ctx SpecContext) {
+		object := anOAuthClient(apps, "agent", "todo")
+		object.Spec.Secret, object.Spec.TokenEndpointAuthMethod = nil, "none"
+		object.Spec.GrantTypes = []v1alpha1.GrantType{"urn:ietf:params:oauth:grant-type:jwt-bearer"}
+		object.Spec.ServiceAccounts = []v1alpha1.ServiceAccountReference{{Name: "agent"}}
+		create(ctx, object)
+		Eventually(ctx, condition(object, v1alpha1.ConditionResolvedRefs)).Should(Equal("False NotFound"))
+		Expect(message(ctx, object, v1alpha1.ConditionResolvedRefs)).To(ContainSubstring("cluster: true"))
+
+		server := &v1alpha1.AuthorizationServer{ObjectMeta: at(home, "main")}
+		change(ctx, server, func() {
+			server.Spec.TrustedIssuers = []v1alpha1.TrustedIssuer{{Name: "cluster", Type: v1alpha1.TrustedWorkload, Cluster: true}}
+		})
+		Eventually(ctx, condition(object, v1alpha1.ConditionReady)).Should(Equal("True Ready"))
+		Expect(known(ctx, home, object)).To(BeEmpty())
+		Expect(object.Finalizers).To(BeEmpty())
+	})
+
 	It("is forgotten by its authorization server before it is gone", func(ctx SpecContext) {
 		object := create(ctx, anOAuthClient(apps, "agent", "todo"))
 		Eventually(ctx, knownAt(home, object)).Should(HaveLen(1))

@@ -124,11 +124,11 @@ type OIDCProvider struct {
 	Scopes []string `json:"scopes,omitempty"`
 	// Claims names the claims to read, where they differ from the usual ones.
 	// +optional
-	Claims *OIDCClaims `json:"claims,omitempty"`
+	Claims *ClaimNames `json:"claims,omitempty"`
 }
 
-// OIDCClaims names the claims of an ID token.
-type OIDCClaims struct {
+// ClaimNames names the claims that say who somebody is, in an ID token or an assertion.
+type ClaimNames struct {
 	// Subject claim. "sub" when absent.
 	// +optional
 	// +kubebuilder:validation:MaxLength=100

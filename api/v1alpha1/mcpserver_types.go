@@ -29,6 +29,7 @@ type MCPServer struct {
 
 // MCPServerSpec is the wish for a protected MCP server.
 // +kubebuilder:validation:XValidation:rule="has(self.resourceID) == has(oldSelf.resourceID) && (!has(self.resourceID) || self.resourceID == oldSelf.resourceID)",message="resourceID is immutable: issued tokens carry it"
+// +kubebuilder:validation:XValidation:rule="!has(self.refreshTokenIdleLifetime) || !has(self.refreshTokenMaxLifetime) || duration(self.refreshTokenIdleLifetime) <= duration(self.refreshTokenMaxLifetime)",message="refreshTokenMaxLifetime must not be shorter than refreshTokenIdleLifetime"
 type MCPServerSpec struct {
 	// AuthorizationServerRef names the AuthorizationServer that issues the server's tokens.
 	AuthorizationServerRef AuthorizationServerReference `json:"authorizationServerRef"`
@@ -64,6 +65,36 @@ type MCPServerSpec struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('5m') && duration(self) <= duration('60m')",message="accessTokenLifetime must be between 5m and 60m"
 	AccessTokenLifetime *metav1.Duration `json:"accessTokenLifetime,omitempty"`
 
+	// RefreshTokenIdleLifetime is how long a refresh token lives that nobody uses: between 1h and 8760h.
+	// +optional
+	// +kubebuilder:default="720h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1h') && duration(self) <= duration('8760h')",message="refreshTokenIdleLifetime must be between 1h and 8760h"
+	RefreshTokenIdleLifetime *metav1.Duration `json:"refreshTokenIdleLifetime,omitempty"`
+
+	// RefreshTokenMaxLifetime is how long a user's sign-in can be refreshed at all: between
+	// refreshTokenIdleLifetime and 43800h. Then the user signs in again.
+	// +optional
+	// +kubebuilder:default="2160h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1h') && duration(self) <= duration('43800h')",message="refreshTokenMaxLifetime must be between 1h and 43800h"
+	RefreshTokenMaxLifetime *metav1.Duration `json:"refreshTokenMaxLifetime,omitempty"`
+
+	// Registration narrows which clients may come to this server that no OAuthClient describes. What the
+	// AuthorizationServer refuses stays refused. As the AuthorizationServer says when absent.
+	// +optional
+	Registration *ServerRegistration `json:"registration,omitempty"`
+
+	// TokenBinding is Optional, or DPoPRequired: tokens must be bound to a key of the client (RFC 9449), so that
+	// a stolen one is of no use. Few AI hosts can do that today.
+	// +optional
+	// +kubebuilder:default=Optional
+	TokenBinding TokenBinding `json:"tokenBinding,omitempty"`
+
+	// OpenIDConnect offers the scopes "openid" and "email", with which a client gets an ID token that says who
+	// the user is.
+	// +optional
+	// +kubebuilder:default=Disabled
+	OpenIDConnect Switch `json:"openIDConnect,omitempty"`
+
 	// UnmatchedOperations says what becomes of tools, prompts and resources that no Scope names, once any
 	// Scope of this server names some: Deny refuses them, Allow opens them to every valid token.
 	// +optional
@@ -88,6 +119,55 @@ const (
 	UnmatchedDeny  UnmatchedOperations = "Deny"
 	UnmatchedAllow UnmatchedOperations = "Allow"
 )
+
+// TokenBinding says whether tokens must be bound to a key.
+// +kubebuilder:validation:Enum=Optional;DPoPRequired
+type TokenBinding string
+
+// The two answers to whether tokens must be bound.
+const (
+	TokenBindingOptional     TokenBinding = "Optional"
+	TokenBindingDPoPRequired TokenBinding = "DPoPRequired"
+)
+
+// ServerRegistration narrows, for one MCP server, which clients may come by themselves.
+type ServerRegistration struct {
+	// Dynamic registration (RFC 7591).
+	// +optional
+	// +kubebuilder:default=Enabled
+	Dynamic Switch `json:"dynamic,omitempty"`
+	// MetadataDocuments: client ids that are URLs of metadata documents.
+	// +optional
+	// +kubebuilder:default=Enabled
+	MetadataDocuments Switch `json:"metadataDocuments,omitempty"`
+	// AllowedRedirectHosts limits the https hosts to which such clients may have users sent back.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:MinLength=1
+	AllowedRedirectHosts []string `json:"allowedRedirectHosts,omitempty"`
+	// AllowedDocumentHosts limits the hosts of metadata documents.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:MinLength=1
+	AllowedDocumentHosts []string `json:"allowedDocumentHosts,omitempty"`
+	// BlockedClients are the ids of clients that are refused, however they came.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=512
+	BlockedClients []string `json:"blockedClients,omitempty"`
+	// MaxClients is how many dynamic registrations of this server are kept at most. The AuthorizationServer's
+	// bound alone when absent.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	MaxClients *int32 `json:"maxClients,omitempty"`
+}
 
 // Workload is where an MCP server listens within its pods.
 type Workload struct {

@@ -2,8 +2,8 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// OAuthClient is a client that is known beforehand, such as an agent without a browser. Its credentials are
-// delivered in a Secret.
+// OAuthClient is a client that is known beforehand, such as an agent without a browser. Where it authenticates
+// with a secret its credentials are delivered in a Secret.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -27,9 +27,12 @@ type OAuthClient struct {
 
 // OAuthClientSpec is the wish for a client.
 // +kubebuilder:validation:XValidation:rule="has(self.clientID) == has(oldSelf.clientID) && (!has(self.clientID) || self.clientID == oldSelf.clientID)",message="clientID is immutable: grants are bound to it"
-// +kubebuilder:validation:XValidation:rule="has(self.secret) == (self.tokenEndpointAuthMethod != 'none')",message="secret goes with client_secret_basic and client_secret_post, and only with them"
+// +kubebuilder:validation:XValidation:rule="has(self.secret) == (self.tokenEndpointAuthMethod in ['client_secret_basic', 'client_secret_post'])",message="secret goes with client_secret_basic and client_secret_post, and only with them"
 // +kubebuilder:validation:XValidation:rule="!('authorization_code' in self.grantTypes) || (has(self.redirectURIs) && size(self.redirectURIs) > 0)",message="authorization_code needs at least one redirectURI"
-// +kubebuilder:validation:XValidation:rule="!('client_credentials' in self.grantTypes) || self.tokenEndpointAuthMethod != 'none'",message="client_credentials needs a secret: set tokenEndpointAuthMethod to client_secret_basic"
+// +kubebuilder:validation:XValidation:rule="self.tokenEndpointAuthMethod == 'private_key_jwt' ? has(self.jwks) != has(self.jwksURI) : !has(self.jwks) && !has(self.jwksURI)",message="private_key_jwt needs exactly one of jwks and jwksURI; other methods have neither"
+// +kubebuilder:validation:XValidation:rule="!('client_credentials' in self.grantTypes) || self.tokenEndpointAuthMethod != 'none'",message="client_credentials needs a credential: set tokenEndpointAuthMethod to client_secret_basic or private_key_jwt"
+// +kubebuilder:validation:XValidation:rule="!has(self.workloads) && !has(self.serviceAccounts) || 'urn:ietf:params:oauth:grant-type:jwt-bearer' in self.grantTypes",message="workloads and serviceAccounts need the grant type urn:ietf:params:oauth:grant-type:jwt-bearer"
+// +kubebuilder:validation:XValidation:rule="!('urn:ietf:params:oauth:grant-type:jwt-bearer' in self.grantTypes) || self.tokenEndpointAuthMethod != 'none' || size(self.grantTypes) == 1 && (has(self.workloads) || has(self.serviceAccounts))",message="with tokenEndpointAuthMethod none, urn:ietf:params:oauth:grant-type:jwt-bearer needs workloads or serviceAccounts and must be the only grant type"
 // +kubebuilder:validation:XValidation:rule="!('refresh_token' in self.grantTypes) || 'authorization_code' in self.grantTypes",message="refresh_token goes with authorization_code"
 type OAuthClientSpec struct {
 	// ClientID is unique within the AuthorizationServer and immutable. Derived from the object's UID when absent.
@@ -50,7 +53,7 @@ type OAuthClientSpec struct {
 	// GrantTypes that the client may use.
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=3
+	// +kubebuilder:validation:MaxItems=4
 	GrantTypes []GrantType `json:"grantTypes"`
 	// RedirectURIs to which users may be sent back: https URLs, http on loopback hosts (any port), or an
 	// application's own scheme. Compared exactly.
@@ -60,10 +63,44 @@ type OAuthClientSpec struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=2048
 	RedirectURIs []string `json:"redirectURIs,omitempty"`
-	// TokenEndpointAuthMethod is how the client authenticates.
+	// TokenEndpointAuthMethod is how the client authenticates: with a secret (client_secret_basic,
+	// client_secret_post), with what it signs (private_key_jwt), or not at all (none).
 	// +optional
 	// +kubebuilder:default=client_secret_basic
 	TokenEndpointAuthMethod AuthMethod `json:"tokenEndpointAuthMethod,omitempty"`
+	// JWKS is the client's key set as JSON text, with public keys alone, for private_key_jwt.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32768
+	JWKS string `json:"jwks,omitempty"`
+	// JWKSURI is the https URL at which the client publishes its key set, for private_key_jwt.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:Pattern=`^https://`
+	JWKSURI string `json:"jwksURI,omitempty"`
+	// RequirePushedAuthorizationRequests refuses authorization requests of the client that were not pushed
+	// (RFC 9126).
+	// +optional
+	RequirePushedAuthorizationRequests bool `json:"requirePushedAuthorizationRequests,omitempty"`
+	// RequireDPoP refuses to issue the client tokens that are not bound to a key (RFC 9449).
+	// +optional
+	RequireDPoP bool `json:"requireDPoP,omitempty"`
+	// Workloads are the programs that act as the client by a token of a trusted issuer, with the grant type
+	// urn:ietf:params:oauth:grant-type:jwt-bearer.
+	// +optional
+	// +listType=map
+	// +listMapKey=trustedIssuer
+	// +listMapKey=subject
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Workloads []ClientWorkload `json:"workloads,omitempty"`
+	// ServiceAccounts are the ServiceAccounts of this cluster whose tokens act as the client. The
+	// AuthorizationServer must trust the cluster's issuer.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	ServiceAccounts []ServiceAccountReference `json:"serviceAccounts,omitempty"`
 	// Scopes limits what the client may be granted. Every scope of its servers when absent.
 	// +optional
 	// +listType=set
@@ -77,11 +114,11 @@ type OAuthClientSpec struct {
 }
 
 // GrantType is a grant type by its registered name.
-// +kubebuilder:validation:Enum=authorization_code;refresh_token;client_credentials
+// +kubebuilder:validation:Enum=authorization_code;refresh_token;client_credentials;"urn:ietf:params:oauth:grant-type:jwt-bearer"
 type GrantType string
 
 // AuthMethod is a client authentication method by its registered name.
-// +kubebuilder:validation:Enum=none;client_secret_basic;client_secret_post
+// +kubebuilder:validation:Enum=none;client_secret_basic;client_secret_post;private_key_jwt
 type AuthMethod string
 
 // SecretMode says who makes the client secret.
@@ -106,6 +143,31 @@ type ClientSecret struct {
 	// +optional
 	// +kubebuilder:default=Generate
 	Mode SecretMode `json:"mode,omitempty"`
+}
+
+// ClientWorkload names a program by the token that it holds.
+type ClientWorkload struct {
+	// TrustedIssuer is the name of one of the AuthorizationServer's trusted issuers, of type Workload.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	TrustedIssuer string `json:"trustedIssuer"`
+	// Subject is the "sub" of its tokens, byte for byte.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Subject string `json:"subject"`
+}
+
+// ServiceAccountReference names a ServiceAccount.
+type ServiceAccountReference struct {
+	// Namespace of the ServiceAccount, which is the OAuthClient's own.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+	// Name of the ServiceAccount.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
 }
 
 // OAuthClientStatus is what the operator says of a client.

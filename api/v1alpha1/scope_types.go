@@ -74,15 +74,35 @@ type ScopeSpec struct {
 	GrantTo *GrantTo `json:"grantTo,omitempty"`
 }
 
-// GrantTo limits who may be granted a scope.
+// GrantTo limits who may be granted a scope. Where several rules are given all of them must hold.
+// +kubebuilder:validation:XValidation:rule="has(self.groups) || has(self.organizations) || has(self.condition)",message="set at least one of groups, organizations and condition; leave grantTo out to grant to everybody"
 type GrantTo struct {
-	// Groups: a user must be in one of them.
+	// Groups: a user must be in one of them. A client that acts for itself is in none.
+	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=200
-	Groups []string `json:"groups"`
+	Groups []string `json:"groups,omitempty"`
+	// Organizations: a user must be in one of them, as the IdentityProvider or trusted issuer states that vouched
+	// for the user. A client that acts for itself is in none.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=100
+	Organizations []string `json:"organizations,omitempty"`
+	// Condition is a CEL expression that must be true, for example
+	// "user.email.endsWith('@example.com') || 'admins' in user.groups". It may use user.subject, user.email,
+	// user.groups, user.organization and user.provider, which are empty where a client acts for itself (except
+	// subject), client.id, and grantType ("authorization_code", "refresh_token", "client_credentials" or
+	// "urn:ietf:params:oauth:grant-type:jwt-bearer"). Where it fails, the scope is not granted.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	Condition string `json:"condition,omitempty"`
 }
 
 // ScopeStatus is what the operator says of a scope.

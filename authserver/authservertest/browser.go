@@ -117,6 +117,12 @@ func (p *Page) Submit(having string, values url.Values) *Page {
 	return p.browser.Post(action, form)
 }
 
+// Has reports whether the page has a form with an input or button of that name.
+func (p *Page) Has(name string) bool {
+	_, _, err := p.form(name)
+	return err == nil
+}
+
 // form finds a form: where it goes and what it would send untouched.
 func (p *Page) form(having string) (action string, fields url.Values, err error) {
 	root, err := html.Parse(strings.NewReader(p.Body))

@@ -84,18 +84,25 @@ func (s *Server) SignIn(t testing.TB, authorizeURL string) url.Values {
 // SignInWith does so with a browser and a user of the caller's.
 func (s *Server) SignInWith(b *Browser, authorizeURL, username string) url.Values {
 	b.test.Helper()
-	end := s.ConsentPage(b, authorizeURL, username).Submit("decision", url.Values{"decision": {"approve"}})
+	end := s.ConsentPage(b, authorizeURL, username)
+	if end.Location == nil { // else it was approved before
+		end = end.Submit("decision", url.Values{"decision": {"approve"}})
+	}
 	if end.Status != http.StatusSeeOther {
 		b.test.Fatalf("approval: got status %d: %s", end.Status, end.Body)
 	}
 	return end.Location.Query()
 }
 
-// ConsentPage goes as far as the consent page.
+// ConsentPage goes as far as the consent page, signing in where the browser has
+// not. Where nothing is asked any more it returns the redirect to the client.
 func (s *Server) ConsentPage(b *Browser, authorizeURL, username string) *Page {
 	b.test.Helper()
 	page := b.Get(authorizeURL).Follow(s.Issuer)
-	return page.Submit("password", url.Values{"username": {username}, "password": {Password}}).Follow(s.Issuer)
+	if page.Has("password") {
+		page = page.Submit("password", url.Values{"username": {username}, "password": {Password}}).Follow(s.Issuer)
+	}
+	return page
 }
 
 // Redeem exchanges the code of an authorization response at the sample
@@ -147,6 +154,13 @@ func (s *Server) Call(t testing.TB, method, target, contentType, body string) (i
 // Do sends a request and reads its JSON answer, nil where there is none.
 func (s *Server) Do(t testing.TB, request *http.Request) (int, map[string]any) {
 	t.Helper()
+	status, answer, _ := s.DoHeader(t, request)
+	return status, answer
+}
+
+// DoHeader does so and returns the answer's header too.
+func (s *Server) DoHeader(t testing.TB, request *http.Request) (int, map[string]any, http.Header) {
+	t.Helper()
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatalf("%s %s: %v", request.Method, request.URL.Path, err)
@@ -162,7 +176,7 @@ func (s *Server) Do(t testing.TB, request *http.Request) (int, map[string]any) {
 			t.Fatalf("%s %s answered %d, and not in JSON: %s", request.Method, request.URL.Path, response.StatusCode, data)
 		}
 	}
-	return response.StatusCode, answer
+	return response.StatusCode, answer, response.Header
 }
 
 func text(answer map[string]any, name string) string {

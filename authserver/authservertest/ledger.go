@@ -13,7 +13,8 @@ import (
 // Writes counts what a server has changed in its store; attempts that changed
 // nothing do not count.
 type Writes struct {
-	Registrations, Codes, Redemptions, Rotations, Revocations int
+	Registrations, PushedRequests, Codes, Redemptions, Rotations, Revocations int
+	Sessions, Consents                                                        int
 }
 
 // Ledger is a store that counts writes. It is safe for concurrent use.
@@ -73,21 +74,65 @@ func (l *Ledger) count(err error, add func(*Writes)) {
 }
 
 // CreateRegistration implements store.Registrations.
-func (l *Ledger) CreateRegistration(ctx context.Context, r store.Registration) error {
+func (l *Ledger) CreateRegistration(ctx context.Context, r store.Registration, q store.Quota) error {
 	err := l.broken()
 	if err == nil {
-		err = l.Store.CreateRegistration(ctx, r)
+		err = l.Store.CreateRegistration(ctx, r, q)
 	}
 	l.count(err, func(w *Writes) { w.Registrations++ })
 	return err
 }
 
 // Registration implements store.Registrations.
-func (l *Ledger) Registration(ctx context.Context, clientID string) (store.Registration, error) {
+func (l *Ledger) Registration(ctx context.Context, clientID string, now time.Time) (store.Registration, error) {
 	if err := l.broken(); err != nil {
 		return store.Registration{}, err
 	}
-	return l.Store.Registration(ctx, clientID)
+	return l.Store.Registration(ctx, clientID, now)
+}
+
+// UpdateRegistration implements store.Registrations.
+func (l *Ledger) UpdateRegistration(ctx context.Context, r store.Registration) error {
+	err := l.Store.UpdateRegistration(ctx, r)
+	l.count(err, func(w *Writes) { w.Registrations++ })
+	return err
+}
+
+// DeleteRegistration implements store.Registrations.
+func (l *Ledger) DeleteRegistration(ctx context.Context, clientID string, now time.Time) error {
+	err := l.Store.DeleteRegistration(ctx, clientID, now)
+	l.count(err, func(w *Writes) { w.Registrations++ })
+	return err
+}
+
+// CreatePushedRequest implements store.PushedRequests.
+func (l *Ledger) CreatePushedRequest(ctx context.Context, p store.PushedRequest) error {
+	err := l.broken()
+	if err == nil {
+		err = l.Store.CreatePushedRequest(ctx, p)
+	}
+	l.count(err, func(w *Writes) { w.PushedRequests++ })
+	return err
+}
+
+// CreateSession implements store.Sessions.
+func (l *Ledger) CreateSession(ctx context.Context, s store.Session) error {
+	err := l.broken()
+	if err == nil {
+		err = l.Store.CreateSession(ctx, s)
+	}
+	l.count(err, func(w *Writes) { w.Sessions++ })
+	return err
+}
+
+// SaveConsent implements store.Consents.
+func (l *Ledger) SaveConsent(ctx context.Context, c store.Consent) error {
+	err := l.broken()
+	if err == nil {
+		err = l.Store.SaveConsent(ctx, c)
+	}
+	l.count(err, func(w *Writes) { w.Consents++ })
+	return err
 }
 
 // CreateCode implements store.Grants.
@@ -123,6 +168,20 @@ func (l *Ledger) RotateRefresh(ctx context.Context, r store.Rotation) (store.Gra
 // RevokeGrant implements store.Grants.
 func (l *Ledger) RevokeGrant(ctx context.Context, id string, now time.Time) error {
 	err := l.Store.RevokeGrant(ctx, id, now)
+	l.count(err, func(w *Writes) { w.Revocations++ })
+	return err
+}
+
+// RevokeGrants implements store.Grants.
+func (l *Ledger) RevokeGrants(ctx context.Context, subject, clientID string, now time.Time) ([]string, error) {
+	ended, err := l.Store.RevokeGrants(ctx, subject, clientID, now)
+	l.count(err, func(w *Writes) { w.Revocations += len(ended) })
+	return ended, err
+}
+
+// RevokeToken implements store.Revocations.
+func (l *Ledger) RevokeToken(ctx context.Context, id string, expires time.Time) error {
+	err := l.Store.RevokeToken(ctx, id, expires)
 	l.count(err, func(w *Writes) { w.Revocations++ })
 	return err
 }

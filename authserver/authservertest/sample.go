@@ -36,7 +36,8 @@ func sample(t testing.TB, issuer string) catalog.Content {
 	}
 	return catalog.Content{
 		Issuer: issuer, DisplayName: "Example Platform",
-		Registration: catalog.Registration{Dynamic: true},
+		Registration:    catalog.Registration{Dynamic: true, MetadataDocuments: true},
+		SessionLifetime: 12 * time.Hour,
 		Resources: []*catalog.Resource{{
 			ID: ResourceID, URL: ResourceURL, DisplayName: "Todo",
 			Scopes: []*catalog.Scope{

@@ -18,8 +18,11 @@ import (
 
 // Server is a running authorization server. It stops when its test ends.
 type Server struct {
-	// Issuer is the root issuer's URL; it is where the server listens.
+	// Issuer is the root issuer's URL.
 	Issuer string
+	// Address is where the server listens: the issuer, unless the test serves another
+	// one's catalog.
+	Address string
 	// Handler is the server itself.
 	Handler *authserver.Server
 	// Store records every write.
@@ -70,8 +73,9 @@ func New(t testing.TB, options ...Option) *Server {
 	}
 	listener := httptest.NewUnstartedServer(nil)
 	s := &Server{
-		Issuer: "http://" + listener.Listener.Addr().String() + set.path,
-		Store:  newLedger(t, set.store), Events: &Events{}, test: t, content: set.content,
+		Issuer:  "http://" + listener.Listener.Addr().String() + set.path,
+		Address: "http://" + listener.Listener.Addr().String() + set.path,
+		Store:   newLedger(t, set.store), Events: &Events{}, test: t, content: set.content,
 	}
 	ring, err := keyring.New(keyring.RS256, time.Now())
 	if err != nil {

@@ -38,7 +38,7 @@ func Admit(p *catalog.IdentityProvider, a Assertion) (store.User, error) {
 	}
 	return store.User{
 		Subject: SubjectOf(p.Name, a.Subject), Email: email, Organization: p.Organization,
-		Groups: slices.Clone(a.Groups), Provider: p.Name, AuthTime: a.AuthTime,
+		Groups: slices.Clone(a.Groups), Provider: p.Name, AuthTime: a.AuthTime, ACR: a.ACR,
 	}, nil
 }
 

@@ -33,6 +33,23 @@ type Assertion struct {
 	Name          string
 	Groups        []string
 	AuthTime      time.Time
+	// ACR is the authentication context class that the provider stated.
+	ACR string
+}
+
+// Wish is how a request wants its user to sign in (OpenID Connect Core §3.1.2.1).
+// The zero value leaves it to the provider.
+type Wish struct {
+	// Login asks for the credentials even of somebody who has signed in, and
+	// SelectAccount for the account.
+	Login         bool `json:"login,omitempty"`
+	SelectAccount bool `json:"select,omitempty"`
+	// MaxAge is how long ago the user may have proved who they are; nil means any.
+	MaxAge *time.Duration `json:"maxAge,omitempty"`
+	// Hint is the account that the request expects, and ACRValues the authentication
+	// context classes that it prefers, separated by spaces; both may be empty.
+	Hint      string `json:"hint,omitempty"`
+	ACRValues string `json:"acr,omitempty"`
 }
 
 // Password is a provider whose users type a password on our own page.
@@ -48,12 +65,14 @@ type Login struct {
 	State    string `json:"state"`
 	Nonce    string `json:"nonce"`
 	Verifier string `json:"verifier"`
+	// MaxAge is the wish's: the answer has to say that it was kept.
+	MaxAge *time.Duration `json:"maxAge,omitempty"`
 }
 
 // Redirect is a provider that signs users in on pages of its own.
 type Redirect interface {
 	// Begin returns where to send the browser and what to keep for Finish.
-	Begin(ctx context.Context, callbackURL string) (upstream string, login Login, err error)
+	Begin(ctx context.Context, callbackURL string, wish Wish) (upstream string, login Login, err error)
 	// Finish checks the provider's answer. It fails with ErrUpstream.
 	Finish(ctx context.Context, callbackURL string, login Login, answer url.Values) (Assertion, error)
 }

@@ -137,7 +137,7 @@ func (i *issuer) provider(change func(*catalog.OIDCProvider)) *OIDC {
 // begun begins a sign-in and returns what an honest provider answers to it.
 func (i *issuer) begun(t *testing.T, o *OIDC) (Login, url.Values) {
 	t.Helper()
-	upstream, login, err := o.Begin(t.Context(), callback)
+	upstream, login, err := o.Begin(t.Context(), callback, Wish{})
 	if err != nil {
 		t.Fatalf("Begin: %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -48,16 +49,40 @@ func NewOIDC(name string, provider *catalog.OIDCProvider, secret func(context.Co
 	return &OIDC{name: name, provider: *provider, secret: secret, client: bounded(httpClient)}
 }
 
-// Begin implements Redirect. The request carries nothing of ours but the client:
-// no "resource", which many providers refuse, and no hint of the MCP client.
-func (o *OIDC) Begin(ctx context.Context, callbackURL string) (string, Login, error) {
+// Begin implements Redirect. The request carries nothing of ours but the client and
+// the wish: no "resource", which many providers refuse, and no hint of the MCP
+// client.
+func (o *OIDC) Begin(ctx context.Context, callbackURL string, wish Wish) (string, Login, error) {
 	found, err := o.discover(ctx)
 	if err != nil {
 		return "", Login{}, err
 	}
-	login := Login{State: credential.Random(32), Nonce: credential.Random(32), Verifier: oauth2.GenerateVerifier()}
-	return o.config(found, callbackURL, "").AuthCodeURL(login.State,
-		oidc.Nonce(login.Nonce), oauth2.S256ChallengeOption(login.Verifier)), login, nil
+	login := Login{
+		State: credential.Random(32), Nonce: credential.Random(32), Verifier: oauth2.GenerateVerifier(), MaxAge: wish.MaxAge,
+	}
+	options := append(wishOptions(wish), oidc.Nonce(login.Nonce), oauth2.S256ChallengeOption(login.Verifier))
+	return o.config(found, callbackURL, "").AuthCodeURL(login.State, options...), login, nil
+}
+
+func wishOptions(wish Wish) []oauth2.AuthCodeOption {
+	var options []oauth2.AuthCodeOption
+	add := func(name, value string) {
+		if value != "" {
+			options = append(options, oauth2.SetAuthURLParam(name, value))
+		}
+	}
+	switch {
+	case wish.Login:
+		add("prompt", "login")
+	case wish.SelectAccount:
+		add("prompt", "select_account")
+	}
+	if wish.MaxAge != nil {
+		add("max_age", strconv.FormatInt(int64(wish.MaxAge.Seconds()), 10))
+	}
+	add("login_hint", wish.Hint)
+	add("acr_values", wish.ACRValues)
+	return options
 }
 
 func (o *OIDC) config(found *discovery, callbackURL, secret string) *oauth2.Config {
@@ -172,7 +197,28 @@ func (o *OIDC) verify(ctx context.Context, found *discovery, login Login, raw st
 	if err := token.Claims(&claims); err != nil {
 		return Assertion{}, fmt.Errorf("%w: its ID token's claims are not an object", ErrUpstream)
 	}
+	if err := o.checkAge(login, claims); err != nil {
+		return Assertion{}, err
+	}
 	return o.assertion(claims)
+}
+
+// ageSkew is how far the provider's clock may differ from ours.
+const ageSkew = 30 * time.Second
+
+// checkAge makes sure that a max_age was kept (OpenID Connect Core §3.1.3.7, 13).
+func (o *OIDC) checkAge(login Login, c claims) error {
+	if login.MaxAge == nil {
+		return nil
+	}
+	seconds, ok := c["auth_time"].(float64)
+	if !ok {
+		return fmt.Errorf("%w: it does not say when the user signed in, so that max_age cannot be kept", ErrUpstream)
+	}
+	if o.now().Sub(time.Unix(int64(seconds), 0)) > *login.MaxAge+ageSkew {
+		return fmt.Errorf("%w: the user signed in longer ago than max_age allows", ErrUpstream)
+	}
+	return nil
 }
 
 func (o *OIDC) now() time.Time {

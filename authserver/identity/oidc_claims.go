@@ -36,6 +36,7 @@ func (o *OIDC) assertion(c claims) (Assertion, error) {
 		Name:          c.text("name", maxNameLength),
 		Groups:        c.texts(cmp.Or(o.provider.GroupsClaim, "groups")),
 		AuthTime:      c.authTime(o.now()),
+		ACR:           c.text("acr", maxNameLength),
 	}, nil
 }
 

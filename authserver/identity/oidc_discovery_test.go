@@ -22,7 +22,7 @@ func TestDiscoveryHappensOnceAndNotBeforeItIsNeeded(t *testing.T) {
 	var group sync.WaitGroup
 	for range 20 {
 		group.Go(func() {
-			if _, _, err := o.Begin(t.Context(), callback); err != nil {
+			if _, _, err := o.Begin(t.Context(), callback, Wish{}); err != nil {
 				t.Errorf("Begin: %v", err)
 			}
 		})
@@ -37,11 +37,11 @@ func TestAFailedDiscoveryIsTriedAgain(t *testing.T) {
 	i := newIssuer(t)
 	i.document = func(d map[string]any) { d["issuer"] = "https://evil.example" }
 	o := i.provider(nil)
-	if _, _, err := o.Begin(t.Context(), callback); !errors.Is(err, ErrUpstream) {
+	if _, _, err := o.Begin(t.Context(), callback, Wish{}); !errors.Is(err, ErrUpstream) {
 		t.Fatalf("Begin: %v", err)
 	}
 	i.document = nil
-	if _, _, err := o.Begin(t.Context(), callback); err != nil {
+	if _, _, err := o.Begin(t.Context(), callback, Wish{}); err != nil {
 		t.Errorf("Begin after it recovered: %v", err)
 	}
 }
@@ -58,7 +58,7 @@ func TestDocumentsThatLeadElsewhereAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			i := newIssuer(t)
 			i.document = change
-			upstream, _, err := i.provider(nil).Begin(t.Context(), callback)
+			upstream, _, err := i.provider(nil).Begin(t.Context(), callback, Wish{})
 			if !errors.Is(err, ErrUpstream) || upstream != "" || len(err.Error()) > 500 {
 				t.Errorf("got %q, %v", upstream, err)
 			}
@@ -81,7 +81,7 @@ func TestDiscoveryFollowsNoRedirectToAnotherHost(t *testing.T) {
 	elsewhere := httptest.NewServer(http.RedirectHandler(i.URL+"/.well-known/openid-configuration", http.StatusFound))
 	defer elsewhere.Close()
 	o := NewOIDC("corp", &catalog.OIDCProvider{Issuer: elsewhere.URL, ClientID: "mcpauth"}, nil, nil)
-	if _, _, err := o.Begin(t.Context(), callback); !errors.Is(err, ErrUpstream) {
+	if _, _, err := o.Begin(t.Context(), callback, Wish{}); !errors.Is(err, ErrUpstream) {
 		t.Errorf("got %v", err)
 	}
 	if n := i.discoveries.Load(); n != 0 {
@@ -96,9 +96,9 @@ func TestOneCallerWhoLeavesTakesNobodyAlong(t *testing.T) {
 	o := i.provider(nil)
 	ctx, leave := context.WithCancel(t.Context())
 	first, second := make(chan error, 1), make(chan error, 1)
-	go func() { _, _, err := o.Begin(ctx, callback); first <- err }()
+	go func() { _, _, err := o.Begin(ctx, callback, Wish{}); first <- err }()
 	wait(t, "the discovery", asked)
-	go func() { _, _, err := o.Begin(t.Context(), callback); second <- err }()
+	go func() { _, _, err := o.Begin(t.Context(), callback, Wish{}); second <- err }()
 	leave()
 	if err := wait(t, "the one who left", first); !errors.Is(err, ErrUpstream) || !errors.Is(err, context.Canceled) {
 		t.Errorf("the one who left: %v", err)

@@ -8,22 +8,41 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"strings"
+	"time"
 )
 
 //go:embed templates/*.html style.css
 var files embed.FS
 
-// Values of the button named "decision" on the consent page.
-const (
-	Approve = "approve"
-	Deny    = "deny"
-)
-
 // Form actions of a Content-Security-Policy.
 const (
+	toNobody    = "; form-action 'none'"
 	toOurselves = "; form-action 'self'"
 	toAnywhere  = "" // see the package comment
 )
+
+// imagesInPages is what a Content-Security-Policy allows for a logo.
+const imagesInPages = "; img-src data:"
+
+// Site is the installation as all its pages show it.
+type Site struct {
+	Name string
+	// Logo is a data: URI of an image in PNG, SVG or WebP. Where it is empty, or
+	// something else, pages have a drawing of their own.
+	Logo string
+}
+
+// logo is what an img element may show. Browsers run no script in an SVG there.
+func (s Site) logo() template.URL {
+	for _, kind := range []string{"png", "svg+xml", "webp"} {
+		rest, ok := strings.CutPrefix(s.Logo, "data:image/"+kind)
+		if ok && (strings.HasPrefix(rest, ",") || strings.HasPrefix(rest, ";")) {
+			return template.URL(s.Logo) //nolint:gosec // an image by its prefix, and escaped as an attribute
+		}
+	}
+	return ""
+}
 
 // Renderer writes pages. It is safe for concurrent use.
 type Renderer struct {
@@ -46,8 +65,9 @@ func New() (*Renderer, error) {
 		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 			"'; base-uri 'none'; frame-ancestors 'none'",
 	}
-	for _, name := range []string{"signin", "consent", "failure"} {
-		parsed, err := template.ParseFS(files, "templates/layout.html", "templates/"+name+".html")
+	words := template.FuncMap{"day": day, "instant": instant}
+	for _, name := range []string{"signin", "consent", "account", "signedout", "failure"} {
+		parsed, err := template.New(name).Funcs(words).ParseFS(files, "templates/layout.html", "templates/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("parse page %s: %w", name, err)
 		}
@@ -56,31 +76,46 @@ func New() (*Renderer, error) {
 	return r, nil
 }
 
+// day is a date as people read it, in UTC like all that the pages say of time.
+func day(t time.Time) string { return t.UTC().Format("2 Jan 2006") }
+
+// instant is a point in time as the datetime attribute wants it.
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
 // document is what the layout gets: the page's own data and what all have.
 type document struct {
 	Style template.CSS
 	Site  string
+	Logo  template.URL
 	Title string
-	Page  any
+	// Wide pages are lists, not questions.
+	Wide bool
+	Page any
 }
 
 type content struct {
-	name, site, title string
-	status            int
-	formAction        string
-	page              any
+	name, title string
+	site        Site
+	status      int
+	formAction  string
+	wide        bool
+	page        any
 }
 
 // write renders to memory first, so that a failure can still become a status.
 func (r *Renderer) write(w http.ResponseWriter, c content) error {
 	var out bytes.Buffer
-	doc := document{Style: r.style, Site: c.site, Title: c.title, Page: c.page}
+	doc := document{Style: r.style, Site: c.site.Name, Logo: c.site.logo(), Title: c.title, Wide: c.wide, Page: c.page}
 	if err := r.pages[c.name].ExecuteTemplate(&out, "layout", doc); err != nil {
 		return fmt.Errorf("render page %s: %w", c.name, err)
 	}
+	policy := r.policy + c.formAction
+	if doc.Logo != "" {
+		policy += imagesInPages
+	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", r.policy+c.formAction)
+	h.Set("Content-Security-Policy", policy)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")

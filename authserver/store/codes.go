@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -11,15 +10,13 @@ import (
 )
 
 const (
-	insertCode = `INSERT INTO codes (code_hash, redirect_uri, redirect_uri_sent, challenge, expires_at, ` + grantColumns + `)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`
-	selectCode = `SELECT code_hash, redirect_uri, redirect_uri_sent, challenge, expires_at, spent_at > 0, ` + grantColumns + `
+	insertCode = `INSERT INTO codes (code_hash, redirect_uri, redirect_uri_sent, challenge, nonce, dpop_jkt, expires_at, ` + grantColumns + `)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`
+	selectCode = `SELECT code_hash, redirect_uri, redirect_uri_sent, challenge, nonce, dpop_jkt, expires_at, spent_at > 0, ` + grantColumns + `
 		FROM codes WHERE code_hash = $1`
 	// Whoever finds the code unspent spends it, in one statement: no two can.
 	spendCode = `UPDATE codes SET spent_at = $1 WHERE code_hash = $2 AND spent_at = 0 AND expires_at > $1
 		RETURNING ` + grantColumns
-	insertGrant = `INSERT INTO grants (` + grantColumns + `)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
 )
 
 // CreateCode implements Grants.
@@ -27,12 +24,10 @@ func (s *sqlStore) CreateCode(ctx context.Context, c Code) error {
 	if err := validCode(&c); err != nil {
 		return fmt.Errorf("store a code: %w", err)
 	}
-	values := append([]any{c.Hash.String(), c.RedirectURI, flag(c.RedirectURISent), c.Challenge, millis(c.Expires)},
+	values := append([]any{c.Hash.String(), c.RedirectURI, flag(c.RedirectURISent), c.Challenge, c.Nonce, c.KeyThumbprint, millis(c.Expires)},
 		grantValues(&c.Grant)...)
-	if _, err := s.writer.ExecContext(ctx, insertCode, values...); err != nil {
-		return fmt.Errorf("store a code: %w", err)
-	}
-	return nil
+	_, err := s.execute(ctx, "store a code", insertCode, values...)
+	return err
 }
 
 // validCode refuses what could never be redeemed, refreshed or cleaned away.
@@ -53,45 +48,29 @@ func validCode(c *Code) error {
 // Code implements Grants.
 func (s *sqlStore) Code(ctx context.Context, hash credential.Hash) (Code, error) {
 	var c Code
-	targets := append([]any{(*hashColumn)(&c.Hash), &c.RedirectURI, &c.RedirectURISent, &c.Challenge, (*timeColumn)(&c.Expires), &c.Spent},
-		grantTargets(&c.Grant)...)
-	err := s.reader.QueryRowContext(ctx, selectCode, hash.String()).Scan(targets...)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return Code{}, ErrNotFound
-	case err != nil:
-		return Code{}, fmt.Errorf("read a code: %w", err)
+	targets := append([]any{(*hashColumn)(&c.Hash), &c.RedirectURI, &c.RedirectURISent, &c.Challenge, &c.Nonce, &c.KeyThumbprint,
+		(*timeColumn)(&c.Expires), &c.Spent}, grantTargets(&c.Grant)...)
+	if err := s.find(ctx, "a code", selectCode, []any{hash.String()}, targets); err != nil {
+		return Code{}, err
 	}
 	return c, nil
 }
 
 // RedeemCode implements Grants.
 func (s *sqlStore) RedeemCode(ctx context.Context, hash credential.Hash, now time.Time) (Grant, error) {
-	grant, err := s.spend(ctx, hash, now)
+	var grant Grant
+	var redeemed bool
+	err := s.db.change(ctx, func(ctx context.Context, q statements) (err error) {
+		grant, redeemed, err = s.db.redeem(ctx, q, hash.String(), millis(now))
+		return err
+	})
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return Grant{}, s.whyNotRedeemed(ctx, hash)
 	case err != nil:
 		return Grant{}, fmt.Errorf("redeem a code: %w", err)
+	case !redeemed:
+		return Grant{}, s.whyNotRedeemed(ctx, hash)
 	}
 	return grant, nil
-}
-
-// spend fails with sql.ErrNoRows where there is no unspent, unexpired code.
-func (s *sqlStore) spend(ctx context.Context, hash credential.Hash, now time.Time) (Grant, error) {
-	tx, err := s.writer.BeginTx(ctx, nil)
-	if err != nil {
-		return Grant{}, err
-	}
-	defer func() { _ = tx.Rollback() }() // does nothing after the commit
-	var grant Grant
-	if err := tx.QueryRowContext(ctx, spendCode, millis(now), hash.String()).Scan(grantTargets(&grant)...); err != nil {
-		return Grant{}, err
-	}
-	if _, err := tx.ExecContext(ctx, insertGrant, grantValues(&grant)...); err != nil {
-		return Grant{}, err
-	}
-	return grant, tx.Commit()
 }
 
 func (s *sqlStore) whyNotRedeemed(ctx context.Context, hash credential.Hash) error {

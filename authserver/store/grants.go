@@ -11,12 +11,15 @@ import (
 const (
 	selectGrant = `SELECT rotated_at, revoked_at, ` + grantColumns + ` FROM grants WHERE grant_id = $1`
 	// Whoever presents the newest generation of a living grant advances it, in one
-	// statement: no two can.
+	// statement: no two can. No index changes with it.
 	rotateGrant = `UPDATE grants SET generation = generation + 1, rotated_at = $1, idle_expires_at = $2
 		WHERE grant_id = $3 AND generation = $4 AND refreshable = 1 AND revoked_at = 0
 		AND idle_expires_at > $1 AND max_expires_at > $1
 		RETURNING ` + grantColumns
-	revokeGrant = `UPDATE grants SET revoked_at = $1 WHERE grant_id = $2 AND revoked_at = 0`
+	selectGrantsOfUser = `SELECT ` + grantColumns + ` FROM grants WHERE user_subject = $2 AND ` + living + `
+		ORDER BY created_at DESC, grant_id LIMIT $3`
+	// living holds for grants that have not ended at $1.
+	living = `revoked_at = 0 AND max_expires_at > $1 AND (refreshable = 0 OR idle_expires_at > $1)`
 )
 
 // grantRow is a grant and what only the store needs to know of it.
@@ -42,12 +45,10 @@ func (s *sqlStore) Grant(ctx context.Context, id string, now time.Time) (Grant, 
 func (s *sqlStore) grant(ctx context.Context, id string, now time.Time) (grantRow, error) {
 	var row grantRow
 	targets := append([]any{(*timeColumn)(&row.rotated), (*timeColumn)(&row.revoked)}, grantTargets(&row.Grant)...)
-	err := s.reader.QueryRowContext(ctx, selectGrant, id).Scan(targets...)
+	err := s.find(ctx, "a grant", selectGrant, []any{id}, targets)
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return grantRow{}, ErrNotFound
 	case err != nil:
-		return grantRow{}, fmt.Errorf("read a grant: %w", err)
+		return grantRow{}, err
 	case !row.revoked.IsZero():
 		return grantRow{}, ErrRevoked
 	case row.ended(now):
@@ -56,46 +57,48 @@ func (s *sqlStore) grant(ctx context.Context, id string, now time.Time) (grantRo
 	return row, nil
 }
 
+// GrantsOf implements Grants.
+func (s *sqlStore) GrantsOf(ctx context.Context, subject string, now time.Time, limit int) ([]Grant, error) {
+	if !storable(subject) {
+		return nil, nil
+	}
+	grants, err := listRows(ctx, s.db, grantTargets, selectGrantsOfUser, millis(now), subject, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list a user's grants: %w", err)
+	}
+	return grants, nil
+}
+
 // RotateRefresh implements Grants.
 func (s *sqlStore) RotateRefresh(ctx context.Context, r Rotation) (Grant, error) {
-	grant, err := s.rotate(ctx, r)
+	if !storable(r.GrantID) {
+		return Grant{}, ErrNotFound
+	}
+	var grant Grant
+	var rotated bool
+	err := s.db.change(ctx, func(ctx context.Context, q statements) error {
+		err := q.row(ctx, rotateGrant, millis(r.Now), millis(r.IdleExpires), r.GrantID, r.Generation).Scan(grantTargets(&grant)...)
+		rotated = err == nil
+		return unlessNone(err)
+	})
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return s.repeatRotation(ctx, r)
 	case err != nil:
 		return Grant{}, fmt.Errorf("rotate a refresh token: %w", err)
+	case !rotated:
+		return s.repeatRotation(ctx, r)
 	}
 	return grant, nil
 }
 
-// rotate fails with sql.ErrNoRows where the presented generation is not the
-// newest of a living grant.
-func (s *sqlStore) rotate(ctx context.Context, r Rotation) (Grant, error) {
-	rows, err := s.writer.QueryContext(ctx, rotateGrant, millis(r.Now), millis(r.IdleExpires), r.GrantID, r.Generation)
-	if err != nil {
-		return Grant{}, err
+// unlessNone is the error, or nil where it says only that there is no row.
+func unlessNone(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
 	}
-	defer rows.Close()
-	var grant Grant
-	found := false
-	// The last Next commits: only after it is the rotation durable, and only its
-	// error would tell that it is not.
-	for rows.Next() {
-		found = true
-		if err := rows.Scan(grantTargets(&grant)...); err != nil {
-			return Grant{}, err
-		}
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return Grant{}, err
-	}
-	if !found {
-		return Grant{}, sql.ErrNoRows
-	}
-	return grant, nil
+	return err
 }
 
-// repeatRotation answers a generation that is not the newest.
+// repeatRotation answers a generation that is not the newest of a living grant.
 func (s *sqlStore) repeatRotation(ctx context.Context, r Rotation) (Grant, error) {
 	row, err := s.grant(ctx, r.GrantID, r.Now)
 	switch {
@@ -107,12 +110,4 @@ func (s *sqlStore) repeatRotation(ctx context.Context, r Rotation) (Grant, error
 		return row.Grant, nil
 	}
 	return Grant{}, ErrReused
-}
-
-// RevokeGrant implements Grants.
-func (s *sqlStore) RevokeGrant(ctx context.Context, id string, now time.Time) error {
-	if _, err := s.writer.ExecContext(ctx, revokeGrant, millis(now), id); err != nil {
-		return fmt.Errorf("revoke a grant: %w", err)
-	}
-	return nil
 }

@@ -16,12 +16,13 @@ var migrations embed.FS
 
 // migrate brings the schema to this program's version, each step in a
 // transaction of its own.
-func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, logger *slog.Logger) error {
+func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, logger *slog.Logger, options ...goose.ProviderOption) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(dialect, db, files, goose.WithSlog(logger), goose.WithDisableGlobalRegistry(true))
+	options = append(options, goose.WithSlog(logger), goose.WithDisableGlobalRegistry(true))
+	provider, err := goose.NewProvider(dialect, db, files, options...)
 	if err != nil {
 		return err
 	}

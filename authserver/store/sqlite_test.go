@@ -29,13 +29,19 @@ func open(t *testing.T, path string) store.Store {
 }
 
 func TestSQLiteInAFileIsAStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) store.Store {
-		return open(t, filepath.Join(t.TempDir(), "a name? with #signs% in it.db"))
+	storetest.Run(t, storetest.Backend{
+		Create: func(t *testing.T) func(*testing.T) store.Store {
+			path := filepath.Join(t.TempDir(), "a name? with #signs% in it.db")
+			return func(t *testing.T) store.Store { return open(t, path) }
+		},
+		Shared: true,
 	})
 }
 
 func TestSQLiteInMemoryIsAStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) store.Store { return open(t, "") })
+	storetest.Run(t, storetest.Backend{Create: func(*testing.T) func(*testing.T) store.Store {
+		return func(t *testing.T) store.Store { return open(t, "") }
+	}})
 }
 
 func TestInMemoryStoresShareNothing(t *testing.T) {
@@ -43,7 +49,7 @@ func TestInMemoryStoresShareNothing(t *testing.T) {
 	defer first.Close()
 	defer second.Close()
 	for _, s := range []store.Store{first, second} {
-		if err := s.CreateRegistration(t.Context(), store.Registration{ClientID: "same"}); err != nil {
+		if err := s.CreateRegistration(t.Context(), store.Registration{ClientID: "same"}, store.Quota{}); err != nil {
 			t.Errorf("CreateRegistration: %v", err)
 		}
 	}
@@ -65,7 +71,7 @@ func TestReopeningTheFileKeepsEverything(t *testing.T) {
 	s := open(t, path)
 	registration := store.Registration{ClientID: "reg", Name: "kept", Created: now}
 	spent, unspent := oneCode("code-1-spent", now), oneCode("unspent", now)
-	must(t, s.CreateRegistration(t.Context(), registration))
+	must(t, s.CreateRegistration(t.Context(), registration, store.Quota{}))
 	must(t, s.CreateCode(t.Context(), spent))
 	must(t, s.CreateCode(t.Context(), unspent))
 	_, err := s.RedeemCode(t.Context(), spent.Hash, now)
@@ -78,7 +84,7 @@ func TestReopeningTheFileKeepsEverything(t *testing.T) {
 
 	s = open(t, path)
 	defer s.Close()
-	if got, err := s.Registration(t.Context(), "reg"); err != nil || got.Name != "kept" {
+	if got, err := s.Registration(t.Context(), "reg", now); err != nil || got.Name != "kept" {
 		t.Errorf("Registration: got %q, %v", got.Name, err)
 	}
 	got, err := s.Grant(t.Context(), spent.Grant.ID, now)
@@ -170,7 +176,7 @@ func TestTheFilesHoldNoSecretAndAreTheOwnersAlone(t *testing.T) {
 	s := open(t, filepath.Join(dir, "store.db"))
 	defer s.Close()
 	secret, code := credential.NewSecret(), "mcpcode_"+credential.Random(32)
-	must(t, s.CreateRegistration(t.Context(), store.Registration{ClientID: "reg-in-the-file", Secret: credential.HashOf(secret)}))
+	must(t, s.CreateRegistration(t.Context(), store.Registration{ClientID: "reg-in-the-file", Secret: credential.HashOf(secret)}, store.Quota{}))
 	must(t, s.CreateCode(t.Context(), oneCode(code, now)))
 	_, err := s.RedeemCode(t.Context(), credential.HashOf(code), now)
 	must(t, err)

@@ -5,24 +5,15 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
+	"strings"
+	"unicode/utf8"
 )
 
-// How long rows stay after they ended, for decisions that look back.
-const (
-	// keepCodes lets a replayed code be told from a guess and its grant be revoked.
-	keepCodes = time.Hour
-	// keepGrants lets a client that comes back be told that its grant was revoked,
-	// and outlives every access token of the grant.
-	keepGrants = 24 * time.Hour
-)
-
-// sqlStore is the one implementation on SQL. Its statements are those that
-// SQLite and PostgreSQL share.
+// sqlStore is the one implementation on SQL. Its statements are those that SQLite
+// and PostgreSQL share, and each is right under READ COMMITTED: one that has
+// waited for a row looks at the row again.
 type sqlStore struct {
-	// writer and reader may be the same.
-	writer *sql.DB
-	reader *sql.DB
+	db database
 }
 
 var _ Store = (*sqlStore)(nil)
@@ -30,59 +21,82 @@ var _ Store = (*sqlStore)(nil)
 // Ping says whether the database answers.
 func (s *sqlStore) Ping(ctx context.Context) error {
 	var one int
-	if err := s.reader.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+	err := s.db.read(ctx, func(ctx context.Context, q statements) error {
+		return q.row(ctx, "SELECT 1").Scan(&one)
+	})
+	if err != nil {
 		return fmt.Errorf("ask the database: %w", err)
 	}
 	return nil
 }
 
-// Close closes the readers first, so that the writer, as the last one, can fold
-// the write-ahead log into the database.
-func (s *sqlStore) Close() error {
-	var err error
-	if s.reader != s.writer {
-		err = s.reader.Close()
+// Close implements Store.
+func (s *sqlStore) Close() error { return s.db.close() }
+
+// find reads one row into targets and fails with ErrNotFound where there is none.
+func (s *sqlStore) find(ctx context.Context, what, statement string, args, targets []any) error {
+	if !storable(args...) {
+		return ErrNotFound
 	}
-	return errors.Join(err, s.writer.Close())
+	err := s.db.read(ctx, func(ctx context.Context, q statements) error {
+		return q.row(ctx, statement, args...).Scan(targets...)
+	})
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return ErrNotFound
+	case err != nil:
+		return fmt.Errorf("read %s: %w", what, err)
+	}
+	return nil
 }
 
-// The rows that nobody can need any more: each statement deletes at most $2 of
-// them, found by an index.
-const (
-	deleteCodes = `DELETE FROM codes WHERE code_hash IN
-		(SELECT code_hash FROM codes WHERE expires_at <= $1 LIMIT $2)`
-	deleteEndedGrants = `DELETE FROM grants WHERE grant_id IN
-		(SELECT grant_id FROM grants WHERE max_expires_at <= $1 LIMIT $2)`
-	deleteIdleGrants = `DELETE FROM grants WHERE grant_id IN
-		(SELECT grant_id FROM grants WHERE refreshable = 1 AND idle_expires_at <= $1 LIMIT $2)`
-	deleteRevokedGrants = `DELETE FROM grants WHERE grant_id IN
-		(SELECT grant_id FROM grants WHERE revoked_at > 0 AND revoked_at <= $1 LIMIT $2)`
-)
+// listRows reads all rows of a statement, each into the targets of a new T.
+func listRows[T any](ctx context.Context, db database, targets func(*T) []any, statement string, args ...any) ([]T, error) {
+	var all []T
+	err := db.read(ctx, func(ctx context.Context, q statements) error {
+		rows, err := q.rows(ctx, statement, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for all = nil; rows.Next(); {
+			var one T
+			if err := rows.Scan(targets(&one)...); err != nil {
+				return err
+			}
+			all = append(all, one)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
 
-// DeleteExpired implements Store.
-func (s *sqlStore) DeleteExpired(ctx context.Context, now time.Time, limit int) (int, error) {
-	deleted := 0
-	for _, sweep := range []struct {
-		statement string
-		endedBy   time.Time
-	}{
-		{deleteCodes, now.Add(-keepCodes)},
-		{deleteEndedGrants, now},
-		{deleteIdleGrants, now.Add(-keepGrants)},
-		{deleteRevokedGrants, now.Add(-keepGrants)},
-	} {
-		if deleted >= limit {
-			break
-		}
-		result, err := s.writer.ExecContext(ctx, sweep.statement, millis(sweep.endedBy), limit-deleted)
-		if err != nil {
-			return deleted, fmt.Errorf("delete expired rows: %w", err)
-		}
-		rows, err := result.RowsAffected()
-		if err != nil {
-			return deleted, fmt.Errorf("count deleted rows: %w", err)
-		}
-		deleted += int(rows)
+// execute changes rows by one statement and returns how many.
+func (s *sqlStore) execute(ctx context.Context, what, statement string, args ...any) (int64, error) {
+	if !storable(args...) {
+		return 0, fmt.Errorf("%s: %w", what, errUnstorable)
 	}
-	return deleted, nil
+	var changed int64
+	err := s.db.change(ctx, func(ctx context.Context, q statements) (err error) {
+		changed, err = q.exec(ctx, statement, args...)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", what, err)
+	}
+	return changed, nil
+}
+
+// errUnstorable keeps both databases alike: PostgreSQL stores no such text.
+var errUnstorable = errors.New("a text holds a NUL or is not UTF-8")
+
+// storable reports whether every text among the values can be stored. What cannot
+// is not there either.
+func storable(values ...any) bool {
+	for _, value := range values {
+		if text, ok := value.(string); ok && (!utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0) {
+			return false
+		}
+	}
+	return true
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -23,7 +23,7 @@ import (
 	"github.com/mcpauth/mcpauth/api/v1alpha1"
 	"github.com/mcpauth/mcpauth/audit"
 	"github.com/mcpauth/mcpauth/authserver"
-	"github.com/mcpauth/mcpauth/authserver/store"
+	"github.com/mcpauth/mcpauth/authserver/assertion"
 	"github.com/mcpauth/mcpauth/cmd/internal/process"
 	"github.com/mcpauth/mcpauth/compiler"
 	"github.com/mcpauth/mcpauth/compiler/kube"
@@ -35,6 +35,7 @@ type options struct {
 	keys                 string
 	listen, healthListen string
 	data                 string
+	postgresqlURLFile    string
 	logLevel             string
 }
 
@@ -64,10 +65,12 @@ it; there is seldom a reason to start it by hand.`,
 	flags.StringVar(&o.keys, "keys-secret", "", "name of the Secret with the key ring (default mcpauth-NAME-keys)")
 	flags.StringVar(&o.listen, "listen", ":9400", "address to serve on")
 	flags.StringVar(&o.healthListen, "health-listen", ":9401", "address of /healthz and /readyz")
-	flags.StringVar(&o.data, "data", "/var/lib/mcpauth", "folder of the database file")
+	flags.StringVar(&o.data, "data", "/var/lib/mcpauth", "folder of the SQLite database file")
+	flags.StringVar(&o.postgresqlURLFile, "postgresql-url-file", "", "file with the connection URL of a PostgreSQL database to use instead; read once, at the start")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	cmd.MarkFlagsRequiredTogether("namespace", "name")
 	cmd.MarkFlagsOneRequired("namespace", "name")
+	cmd.MarkFlagsMutuallyExclusive("data", "postgresql-url-file")
 	return cmd
 }
 
@@ -94,9 +97,13 @@ func (o options) serve(ctx context.Context, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	database, err := store.OpenSQLite(ctx, store.Config{Path: filepath.Join(o.data, "mcpauth.db"), Logger: logger})
+	cluster, err := newClusterIssuer(restConfig, logger, time.Now)
 	if err != nil {
-		return fmt.Errorf("open the database: %w", err)
+		return err
+	}
+	database, err := o.openStore(ctx, logger)
+	if err != nil {
+		return err
 	}
 	defer func() { _ = database.Close() }()
 
@@ -112,6 +119,7 @@ func (o options) serve(ctx context.Context, logger *slog.Logger) error {
 	server, err := authserver.New(authserver.Options{
 		Catalog: served.Current, Keys: kept.Ring, Store: database, Secrets: kept,
 		Audit: audit.Log{Logger: logger}, Logger: logger,
+		ClusterIssuer: func(ctx context.Context) (string, assertion.Keys, error) { return cluster.Issuer(ctx) },
 	})
 	if err != nil {
 		return err

@@ -52,6 +52,21 @@ func TestTheSamplesCompileWithoutProblems(t *testing.T) {
 	}
 }
 
+func TestTheProductionSamplesCompileWithoutProblems(t *testing.T) {
+	manifests, err := dir.Load(t.Context(), "../../config/samples/production")
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := manifests.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := result.Catalogs[types.NamespacedName{Namespace: "mcpauth-system", Name: "main"}]
+	if len(served.AllTrustedIssuers()) != 3 || len(result.Servers) != 1 || len(result.Clients) != 2 {
+		t.Errorf("compiled to %d trusted issuers, %d servers, %d clients", len(served.AllTrustedIssuers()), len(result.Servers), len(result.Clients))
+	}
+}
+
 func TestDefaultsOfTheSchemaAreFilledIn(t *testing.T) {
 	manifests, err := dir.Load(t.Context(), write(t, map[string]string{"all.yaml": server + "---\n" + todo}))
 	if err != nil {
@@ -60,6 +75,9 @@ func TestDefaultsOfTheSchemaAreFilledIn(t *testing.T) {
 	spec := manifests.Input.MCPServers[0].Spec
 	if spec.AccessTokenLifetime == nil || spec.AccessTokenLifetime.Minutes() != 15 || spec.UnmatchedOperations != "Deny" {
 		t.Errorf("spec is %+v", spec)
+	}
+	if server := manifests.Input.AuthorizationServers[0].Spec; server.SigningAlgorithm != "RS256" || server.SessionLifetime == nil || *server.Replicas != 1 {
+		t.Errorf("spec is %+v", server)
 	}
 }
 
@@ -106,6 +124,7 @@ func TestAnErrorNamesFileDocumentAndField(t *testing.T) {
 		{"an unknown field", strings.Replace(todo, "workload:", "wokload:", 1), []string{"document 2", "MCPServer apps/todo", "spec.wokload", "no such field"}},
 		{"a wrong type", strings.Replace(todo, "8080", "eighty", 1), []string{"document 2", "spec.workload.port"}},
 		{"a CEL rule", strings.Replace(todo, "http://127.0.0.1:9401", "http://todo.example.com", 1), []string{"document 2", "spec.url", "https"}},
+		{"a rule between two fields", todo + "  refreshTokenIdleLifetime: 3h\n  refreshTokenMaxLifetime: 2h\n", []string{"document 2", "spec", "must not be shorter"}},
 		{"a lifetime out of bounds", todo + "  accessTokenLifetime: 2h\n", []string{"document 2", "spec.accessTokenLifetime", "between 5m and 60m"}},
 		{"the same object again", server, []string{"document 2", "AuthorizationServer mcpauth-system/main", "document 1 already"}},
 	}

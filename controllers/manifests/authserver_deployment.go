@@ -18,14 +18,14 @@ const (
 	authServerPort       int32 = 9400
 	authServerHealthPort int32 = 9401
 	dataDir                    = "/var/lib/mcpauth"
+	databaseDir                = "/etc/mcpauth/database"
+	databaseURLFile            = "url"
 )
 
 // nonRoot is the user and the group of the images.
 const nonRoot int64 = 65532
 
-// Deployment runs an authorization server from the image. SQLite has one writer,
-// so there is one replica, and the old pod lets go of the volume before the new
-// one takes it.
+// Deployment runs an authorization server from the image.
 func Deployment(s *v1alpha1.AuthorizationServer, image string) *appsv1ac.DeploymentApplyConfiguration {
 	selector := authorizationServerSelector(s)
 	template := corev1ac.PodTemplateSpec().
@@ -35,10 +35,35 @@ func Deployment(s *v1alpha1.AuthorizationServer, image string) *appsv1ac.Deploym
 		WithLabels(authorizationServerLabels(s)).
 		WithOwnerReferences(ownedBy(s, authorizationServerKind)).
 		WithSpec(appsv1ac.DeploymentSpec().
-			WithReplicas(1).
-			WithStrategy(appsv1ac.DeploymentStrategy().WithType(appsv1.RecreateDeploymentStrategyType)).
+			WithReplicas(replicas(s)).
+			WithStrategy(strategy(s)).
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(selector)).
 			WithTemplate(template))
+}
+
+func usesPostgreSQL(s *v1alpha1.AuthorizationServer) bool {
+	return s.Spec.Storage.Type == v1alpha1.StoragePostgreSQL && s.Spec.Storage.PostgreSQL != nil
+}
+
+// replicas is one for SQLite, which has one writer.
+func replicas(s *v1alpha1.AuthorizationServer) int32 {
+	if s.Spec.Replicas == nil || !usesPostgreSQL(s) {
+		return 1
+	}
+	return *s.Spec.Replicas
+}
+
+// strategy replaces pods without an interruption where they share a database.
+// Where they would share a volume, the old one lets go of it before the new one
+// takes it.
+func strategy(s *v1alpha1.AuthorizationServer) *appsv1ac.DeploymentStrategyApplyConfiguration {
+	if !usesPostgreSQL(s) {
+		return appsv1ac.DeploymentStrategy().WithType(appsv1.RecreateDeploymentStrategyType)
+	}
+	return appsv1ac.DeploymentStrategy().
+		WithType(appsv1.RollingUpdateDeploymentStrategyType).
+		WithRollingUpdate(appsv1ac.RollingUpdateDeployment().
+			WithMaxUnavailable(intstr.FromInt32(0)).WithMaxSurge(intstr.FromInt32(1)))
 }
 
 func authServerPod(s *v1alpha1.AuthorizationServer, image string) *corev1ac.PodSpecApplyConfiguration {
@@ -52,10 +77,37 @@ func authServerPod(s *v1alpha1.AuthorizationServer, image string) *corev1ac.PodS
 			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
 		WithContainers(authServerContainer(s, image)).
 		WithVolumes(
-			corev1ac.Volume().WithName("data").WithPersistentVolumeClaim(
-				corev1ac.PersistentVolumeClaimVolumeSource().WithClaimName(VolumeClaimName(s.Name))),
+			storageVolume(s),
 			corev1ac.Volume().WithName("tmp").WithEmptyDir(corev1ac.EmptyDirVolumeSource()),
 		)
+}
+
+// storageVolume holds the database file or, for PostgreSQL, the file with its URL,
+// which never becomes an argument or a variable of the environment.
+func storageVolume(s *v1alpha1.AuthorizationServer) *corev1ac.VolumeApplyConfiguration {
+	if !usesPostgreSQL(s) {
+		return corev1ac.Volume().WithName("data").WithPersistentVolumeClaim(
+			corev1ac.PersistentVolumeClaimVolumeSource().WithClaimName(VolumeClaimName(s.Name)))
+	}
+	ref := s.Spec.Storage.PostgreSQL.URLSecretRef
+	return corev1ac.Volume().WithName("database").WithSecret(corev1ac.SecretVolumeSource().
+		WithSecretName(ref.Name).
+		WithItems(corev1ac.KeyToPath().WithKey(ref.Key).WithPath(databaseURLFile)).
+		WithDefaultMode(0o440)) // the pod's group is fsGroup
+}
+
+func storageMount(s *v1alpha1.AuthorizationServer) *corev1ac.VolumeMountApplyConfiguration {
+	if !usesPostgreSQL(s) {
+		return corev1ac.VolumeMount().WithName("data").WithMountPath(dataDir)
+	}
+	return corev1ac.VolumeMount().WithName("database").WithMountPath(databaseDir).WithReadOnly(true)
+}
+
+func storageArgs(s *v1alpha1.AuthorizationServer) []string {
+	if !usesPostgreSQL(s) {
+		return []string{"--data", dataDir}
+	}
+	return []string{"--postgresql-url-file", databaseDir + "/" + databaseURLFile}
 }
 
 func authServerContainer(s *v1alpha1.AuthorizationServer, image string) *corev1ac.ContainerApplyConfiguration {
@@ -68,8 +120,8 @@ func authServerContainer(s *v1alpha1.AuthorizationServer, image string) *corev1a
 			"--name", s.Name,
 			"--listen", ":9400",
 			"--health-listen", ":9401",
-			"--data", dataDir,
 		).
+		WithArgs(storageArgs(s)...).
 		WithPorts(
 			corev1ac.ContainerPort().WithName("http").WithContainerPort(authServerPort).WithProtocol(corev1.ProtocolTCP),
 			corev1ac.ContainerPort().WithName("health").WithContainerPort(authServerHealthPort).WithProtocol(corev1.ProtocolTCP),
@@ -84,7 +136,7 @@ func authServerContainer(s *v1alpha1.AuthorizationServer, image string) *corev1a
 			WithAllowPrivilegeEscalation(false).WithReadOnlyRootFilesystem(true).
 			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))).
 		WithVolumeMounts(
-			corev1ac.VolumeMount().WithName("data").WithMountPath(dataDir),
+			storageMount(s),
 			corev1ac.VolumeMount().WithName("tmp").WithMountPath("/tmp"),
 		)
 }

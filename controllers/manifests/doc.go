@@ -2,7 +2,7 @@
 // each: pure functions from a custom resource, and what was compiled for it, to
 // the child object as it should be.
 //
-//	AuthorizationServer ─▶ key Secret, volume claim            (made once, then left alone)
+//	AuthorizationServer ─▶ key Secret, volume claim (SQLite)   (made once, then left alone)
 //	                    ─▶ ServiceAccount, Role, RoleBinding,
 //	                       ClusterRoleBinding, Deployment, Service
 //	MCPServer           ─▶ ConfigMap with its policy, label on its workload's pod template

@@ -83,6 +83,16 @@ func sizedAuthorizationServer() *v1alpha1.AuthorizationServer {
 	return s
 }
 
+func postgreSQLAuthorizationServer() *v1alpha1.AuthorizationServer {
+	s, replicas := authorizationServer(), int32(3)
+	s.Spec.Replicas = &replicas
+	s.Spec.Storage = v1alpha1.Storage{
+		Type:       v1alpha1.StoragePostgreSQL,
+		PostgreSQL: &v1alpha1.PostgreSQLStorage{URLSecretRef: v1alpha1.SecretKeyReference{Name: "mcpauth-database", Key: "uri"}},
+	}
+	return s
+}
+
 func mcpServer() *v1alpha1.MCPServer {
 	return &v1alpha1.MCPServer{
 		ObjectMeta: metav1.ObjectMeta{Name: "todo", Namespace: "apps", UID: "5f0c7d0e-0000-4000-8000-000000000002"},

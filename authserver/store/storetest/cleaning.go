@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mcpauth/mcpauth/authserver/store"
+	"github.com/mcpauth/mcpauth/oauth/credential"
 )
 
 func cleaning(t *testing.T, s store.Store) {
@@ -68,18 +69,63 @@ func cleaning(t *testing.T, s store.Store) {
 		wantErr(t, "RevokeGrant", s.RevokeGrant(t.Context(), g.ID, now), nil)
 		again := s.RevokeGrant(t.Context(), g.ID, now.Add(20*time.Hour)) // which does not begin the day again
 		wantErr(t, "RevokeGrant again", again, nil)
-		clean(t, s, now.Add(23*time.Hour), 1) // its code
+		clean(t, s, now.Add(23*time.Hour), 2) // its code, and the entry among the revocations
 		_, err := s.Grant(t.Context(), g.ID, now)
 		wantErr(t, "Grant within the day", err, store.ErrRevoked)
 		clean(t, s, now.Add(25*time.Hour), 1)
 		_, err = s.Grant(t.Context(), g.ID, now)
 		wantErr(t, "Grant after it", err, store.ErrNotFound)
 	})
-	t.Run("registrations stay", func(t *testing.T) {
-		wantErr(t, "CreateRegistration", s.CreateRegistration(t.Context(), store.Registration{ClientID: "kept", Created: now}), nil)
+	t.Run("a grant that is refreshed stays, however often cleaning has looked at it", func(t *testing.T) {
 		emptied(t, s)
-		_, err := s.Registration(t.Context(), "kept")
-		wantErr(t, "Registration", err, nil)
+		g := redeemed(t, s, nil)
+		clean(t, s, now.Add(2*time.Hour), 1) // its code
+		at := now
+		for range 5 {
+			at = at.Add(29 * 24 * time.Hour)
+			var err error
+			g, err = s.RotateRefresh(t.Context(), store.Rotation{GrantID: g.ID, Generation: g.Generation, Now: at, IdleExpires: at.Add(30 * 24 * time.Hour)})
+			wantErr(t, "RotateRefresh", err, nil)
+			clean(t, s, at.Add(2*24*time.Hour), 0)
+		}
+		_, err := s.Grant(t.Context(), g.ID, at)
+		wantErr(t, "Grant", err, nil)
+		clean(t, s, g.IdleExpires.Add(25*time.Hour), 1)
+	})
+	t.Run("a grant that is revoked after it was refreshed stays for a day all the same", func(t *testing.T) {
+		emptied(t, s)
+		g := redeemed(t, s, nil)
+		at := g.IdleExpires.Add(-time.Hour)
+		_, err := s.RotateRefresh(t.Context(), store.Rotation{GrantID: g.ID, Generation: 1, Now: at, IdleExpires: at.Add(30 * 24 * time.Hour)})
+		wantErr(t, "RotateRefresh", err, nil)
+		at = g.IdleExpires.Add(23 * time.Hour)
+		wantErr(t, "RevokeGrant", s.RevokeGrant(t.Context(), g.ID, at), nil)
+		clean(t, s, at.Add(2*time.Hour), 2) // its code and its revocation
+		clean(t, s, at.Add(23*time.Hour), 0)
+		_, err = s.Grant(t.Context(), g.ID, at)
+		wantErr(t, "Grant", err, store.ErrRevoked)
+		clean(t, s, at.Add(25*time.Hour), 1)
+	})
+	t.Run("everything else is deleted when it has expired and not before", func(t *testing.T) {
+		emptied(t, s)
+		end := now.Add(time.Hour)
+		wantErr(t, "CreatePushedRequest", s.CreatePushedRequest(t.Context(), newPushedRequest()), nil)
+		wantErr(t, "CreateSession", s.CreateSession(t.Context(), newSession()), nil)
+		wantErr(t, "SaveConsent", s.SaveConsent(t.Context(), newConsent(nil)), nil)
+		wantErr(t, "RevokeToken", s.RevokeToken(t.Context(), "a token's jti", end), nil)
+		_, err := s.UseOnce(t.Context(), credential.HashOf("a key"), end)
+		wantErr(t, "UseOnce", err, nil)
+		_, err = s.Take(t.Context(), credential.HashOf("a bucket"), store.Rate{Every: time.Hour, Burst: 3}, now)
+		wantErr(t, "Take", err, nil)
+		registered(t, s, func(r *store.Registration) { r.Expires = end })
+		clean(t, s, end.Add(-time.Millisecond), 0)
+		clean(t, s, end, 7)
+		clean(t, s, end, 0)
+	})
+	t.Run("registrations without an expiry stay", func(t *testing.T) {
+		r := registered(t, s, func(r *store.Registration) { r.Expires = time.Time{} })
+		emptied(t, s)
+		wantRegistration(t, s, r)
 	})
 }
 

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -31,6 +30,31 @@ func grants(t *testing.T, s store.Store) {
 	t.Run("an unknown grant is not found", func(t *testing.T) {
 		_, err := s.Grant(t.Context(), "unknown", now)
 		wantErr(t, "Grant", err, store.ErrNotFound)
+	})
+	t.Run("a user's living grants are listed, the newest first", func(t *testing.T) {
+		of := func(subject string, age time.Duration, changes ...func(*store.Code)) store.Grant {
+			return redeemed(t, s, func(c *store.Code) {
+				c.Grant.User.Subject, c.Grant.Created = subject, now.Add(-age)
+				for _, change := range changes {
+					change(c)
+				}
+			})
+		}
+		old, newest, middle := of("people|bob", 3*time.Hour), of("people|bob", time.Hour, notRefreshable), of("people|bob", 2*time.Hour)
+		of("people|bobby", 0)
+		of("people|bob", 0, func(c *store.Code) { c.Grant.IdleExpires = now })
+		of("people|bob", 0, func(c *store.Code) { c.Grant.MaxExpires = now })
+		revoked := of("people|bob", 0)
+		wantErr(t, "RevokeGrant", s.RevokeGrant(t.Context(), revoked.ID, now), nil)
+
+		for limit, want := range map[int][]store.Grant{10: {newest, middle, old}, 2: {newest, middle}, 0: nil} {
+			got, err := s.GrantsOf(t.Context(), "people|bob", now, limit)
+			wantErr(t, "GrantsOf", err, nil)
+			wantSame(t, "the grants", got, want)
+		}
+		got, err := s.GrantsOf(t.Context(), "people|nobody", now, 10)
+		wantErr(t, "GrantsOf", err, nil)
+		wantSame(t, "the grants of nobody", got, nil)
 	})
 }
 
@@ -64,34 +88,22 @@ func rotation(t *testing.T, s store.Store) {
 	t.Run("fifty callers at once with one token get one successor", func(t *testing.T) {
 		g := redeemed(t, s, nil)
 		for _, o := range atOnce(50, func() (store.Grant, error) { return s.RotateRefresh(t.Context(), rotationOf(g, 1)) }) {
-			if o.err != nil || o.grant.Generation != 2 {
-				t.Errorf("got generation %d and error %v, want generation 2", o.grant.Generation, o.err)
+			if o.err != nil || o.got.Generation != 2 {
+				t.Errorf("got generation %d and error %v, want generation 2", o.got.Generation, o.err)
 			}
 		}
 		got, err := s.Grant(t.Context(), g.ID, now)
 		wantErr(t, "Grant", err, nil)
-		wantSame(t, "the generation after all of them", got.Generation, 2)
+		wantSame(t, "the generation after all of them", got.Generation, int64(2))
 	})
 	t.Run("without a grace window one of fifty callers at once rotates", func(t *testing.T) {
 		g := redeemed(t, s, nil)
-		won, reused := 0, 0
-		for _, o := range atOnce(50, func() (store.Grant, error) {
+		outcomes := atOnce(50, func() (store.Grant, error) {
 			r := rotationOf(g, 1)
 			r.Grace = 0
 			return s.RotateRefresh(t.Context(), r)
-		}) {
-			switch {
-			case o.err == nil:
-				won++
-			case errors.Is(o.err, store.ErrReused):
-				reused++
-			default:
-				t.Errorf("RotateRefresh: %v", o.err)
-			}
-		}
-		if won != 1 || reused != 49 {
-			t.Errorf("%d callers rotated and %d were told of reuse, want 1 and 49", won, reused)
-		}
+		})
+		wantSame(t, "callers who rotated", tally(t, outcomes, store.ErrReused), 1)
 	})
 	t.Run("after the grace window the generation before is a reuse", func(t *testing.T) {
 		g := redeemed(t, s, nil)

@@ -15,31 +15,70 @@ import (
 // now is the suite's clock. No store looks at another one.
 var now = time.Date(2031, time.May, 4, 10, 20, 30, 0, time.UTC)
 
-// Run tests the stores that open returns. Each test opens an empty one and closes
-// it.
-func Run(t *testing.T, open func(*testing.T) store.Store) {
-	for name, test := range map[string]func(*testing.T, store.Store){
-		"registrations": registrations,
-		"codes":         codes,
-		"redemption":    redemption,
-		"grants":        grants,
-		"rotation":      rotation,
-		"revocation":    revocation,
-		"cleaning":      cleaning,
-		"cancellation":  cancellation,
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := open(t)
-			t.Cleanup(func() {
-				if err := s.Close(); err != nil {
-					t.Errorf("Close: %v", err)
-				}
+// Backend is what Run tests.
+type Backend struct {
+	// Create makes an empty database and returns what opens a store on it. Run closes
+	// the stores.
+	Create func(*testing.T) (open func(*testing.T) store.Store)
+	// Shared says that several stores can be open on one database at once, which then
+	// have to behave as one.
+	Shared bool
+}
+
+// Run tests the backend's stores and, where they can share a database, once more
+// with two stores that take turns, as two replicas behind a load balancer do.
+func Run(t *testing.T, b Backend) {
+	t.Run("one store", func(t *testing.T) {
+		run(t, func(t *testing.T) store.Store { return opened(t, b.Create(t)) })
+	})
+	if b.Shared {
+		t.Run("two stores on one database", func(t *testing.T) {
+			run(t, func(t *testing.T) store.Store {
+				open := b.Create(t)
+				return &replicas{stores: []store.Store{opened(t, open), opened(t, open)}}
 			})
-			if err := s.Ping(t.Context()); err != nil {
-				t.Fatalf("Ping: %v", err)
-			}
-			test(t, s)
 		})
+	}
+}
+
+func opened(t *testing.T, open func(*testing.T) store.Store) store.Store {
+	t.Helper()
+	s := open(t)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	if err := s.Ping(t.Context()); err != nil {
+		t.Fatalf("Ping: %v", err)
+	}
+	return s
+}
+
+func run(t *testing.T, open func(*testing.T) store.Store) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, store.Store)
+	}{
+		{"registrations", registrations},
+		{"total quota", totalQuota},
+		{"quota of a resource", resourceQuota},
+		{"codes", codes},
+		{"redemption", redemption},
+		{"grants", grants},
+		{"rotation", rotation},
+		{"revocation", revocation},
+		{"revocations", revocations},
+		{"pushed requests", pushedRequests},
+		{"sessions", sessions},
+		{"consents", consents},
+		{"keys used once", keysUsedOnce},
+		{"buckets", buckets},
+		{"cleaning", cleaning},
+		{"cancellation", cancellation},
+		{"strange texts", strangeTexts},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
 }
 
@@ -51,6 +90,8 @@ func newCode(change func(*store.Code)) store.Code {
 		RedirectURI:     "http://127.0.0.1:8765/callback",
 		RedirectURISent: true,
 		Challenge:       "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+		Nonce:           "n-0S6_WzA2Mj",
+		KeyThumbprint:   "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
 		Expires:         now.Add(10 * time.Minute),
 		Grant: store.Grant{
 			ID:       credential.Random(16),
@@ -62,8 +103,9 @@ func newCode(change func(*store.Code)) store.Code {
 				Groups:       []string{"staff", `with "quotes", commas and ünïcode`},
 				Provider:     "people",
 				AuthTime:     now.Add(-time.Minute),
+				ACR:          "https://refeds.org/profile/mfa",
 			},
-			Resource:    "apps-todo",
+			Resources:   []oauth.ResourceID{"apps-todo", "apps-mail"},
 			Issuer:      "https://auth.example.com/resources/apps-todo",
 			Scope:       oauth.NewScopeSet("todo:write", "todo:read"),
 			Created:     now,
@@ -117,7 +159,7 @@ func wantErr(t *testing.T, what string, got, want error) {
 
 func wantSame[T any](t *testing.T, what string, got, want T) {
 	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b credential.Hash) bool { return a == b })); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
@@ -134,25 +176,54 @@ func wantGrant(t *testing.T, s store.Store, want store.Grant) {
 }
 
 // outcome is what one of many concurrent callers got.
-type outcome struct {
-	grant store.Grant
-	err   error
+type outcome[T any] struct {
+	got T
+	err error
 }
 
 // atOnce lets n callers begin together and waits for all of them.
-func atOnce(n int, call func() (store.Grant, error)) []outcome {
-	start, results := make(chan struct{}), make(chan outcome, n)
+func atOnce[T any](n int, call func() (T, error)) []outcome[T] {
+	start, results := make(chan struct{}), make(chan outcome[T], n)
 	for range n {
 		go func() {
 			<-start
-			g, err := call()
-			results <- outcome{g, err}
+			got, err := call()
+			results <- outcome[T]{got, err}
 		}()
 	}
 	close(start)
-	outcomes := make([]outcome, 0, n)
+	outcomes := make([]outcome[T], 0, n)
 	for range n {
 		outcomes = append(outcomes, <-results)
 	}
 	return outcomes
+}
+
+// tally counts how many callers won, and asserts that the others lost as they
+// should.
+func tally[T any](t *testing.T, outcomes []outcome[T], lost error) int {
+	t.Helper()
+	won := 0
+	for _, o := range outcomes {
+		switch {
+		case o.err == nil:
+			won++
+		case !errors.Is(o.err, lost):
+			t.Errorf("got error %v, want %v", o.err, lost)
+		}
+	}
+	return won
+}
+
+// trues counts the callers who were told yes.
+func trues(t *testing.T, outcomes []outcome[bool]) int {
+	t.Helper()
+	yes := 0
+	for _, o := range outcomes {
+		wantErr(t, "one of many", o.err, nil)
+		if o.got {
+			yes++
+		}
+	}
+	return yes
 }

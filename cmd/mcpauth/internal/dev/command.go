@@ -35,6 +35,9 @@ The sidecar passes calls on to the workload's port on this machine, or to what
 --upstream says. Documents of other API groups are passed over, so the folder may
 be the one that you apply to a cluster.
 
+An AuthorizationServer with storage of type PostgreSQL uses the database whose URL
+a Secret among the manifests holds.
+
 Without --data everything is kept in memory and gone at the end. With it, clients
 and grants survive, and each OAuthClient's credentials are in
 DIR/clients/NAMESPACE.NAME.json.`,

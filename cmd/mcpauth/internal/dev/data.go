@@ -43,9 +43,9 @@ func (d data) database(server types.NamespacedName) string {
 }
 
 // ring reads an authorization server's keys, or makes and keeps them.
-func (d data) ring(server types.NamespacedName, now time.Time) (*keyring.Ring, error) {
+func (d data) ring(server types.NamespacedName, algorithm keyring.Algorithm, now time.Time) (*keyring.Ring, error) {
 	if d.path == "" {
-		return keyring.New(keyring.RS256, now)
+		return keyring.New(algorithm, now)
 	}
 	path := filepath.Join(d.path, fileName(server)+".keys.json")
 	content, err := os.ReadFile(path)
@@ -55,11 +55,14 @@ func (d data) ring(server types.NamespacedName, now time.Time) (*keyring.Ring, e
 		if err != nil {
 			return nil, fmt.Errorf("read the keys in %s: %w; delete the file to begin with new ones", path, err)
 		}
+		if active := ring.Active(); active.Algorithm != algorithm {
+			return nil, fmt.Errorf("the keys in %s are for %s, and the manifest says %s; delete the file to begin with new ones", path, active.Algorithm, algorithm)
+		}
 		return ring, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("read the keys: %w", err)
 	}
-	ring, err := keyring.New(keyring.RS256, now)
+	ring, err := keyring.New(algorithm, now)
 	if err != nil {
 		return nil, err
 	}

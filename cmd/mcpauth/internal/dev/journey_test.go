@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mcpauth/mcpauth/authserver/store/postgrestest"
 	"github.com/mcpauth/mcpauth/cmd/mcpauth/internal/dev"
 	"github.com/mcpauth/mcpauth/test/journey"
 	"github.com/mcpauth/mcpauth/test/todo/tasks"
@@ -128,6 +130,48 @@ func TestARealClientMakesItsWholeJourney(t *testing.T) {
 	})
 	if err != nil {
 		t.Errorf("%v\n%s\n%s", err, &story, s.out)
+	}
+}
+
+func TestARealClientMakesItsWholeJourneyOnPostgreSQL(t *testing.T) {
+	url := postgrestest.Start(t)
+	issuer, server := freeAddress(t), freeAddress(t)
+	manifests := samples(t, "127.0.0.1:9400", issuer, "127.0.0.1:9401", server,
+		"type: SQLite", "type: PostgreSQL\n    postgresql: {urlSecretRef: {name: database, key: url}}")
+	secret := fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: database, namespace: mcpauth-system}\nstringData: {url: %q}\n", url)
+	if err := os.WriteFile(filepath.Join(manifests, "database.yaml"), []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, manifests, t.TempDir(), "http://"+server+"/mcp")
+	err := journey.Run(t.Context(), journey.Options{MCPURL: s.mcpURL, Username: "alice", Password: "wonderland"})
+	if err != nil {
+		t.Errorf("%v\n%s", err, s.out)
+	}
+	if strings.Contains(s.out.String(), url) {
+		t.Error("the output holds the database's URL")
+	}
+}
+
+func TestTokensAreSignedWithTheWishedAlgorithm(t *testing.T) {
+	for _, algorithm := range []string{"ES256", "EdDSA"} {
+		t.Run(algorithm, func(t *testing.T) {
+			issuer, server, data := freeAddress(t), freeAddress(t), t.TempDir()
+			wish := func(algorithm string) string {
+				return samples(t, "127.0.0.1:9400", issuer, "127.0.0.1:9401", server, "type: SQLite", "type: SQLite\n  signingAlgorithm: "+algorithm)
+			}
+			s := start(t, wish(algorithm), data, "http://"+server+"/mcp")
+			err := journey.Run(t.Context(), journey.Options{MCPURL: s.mcpURL, Username: "alice", Password: "wonderland"})
+			if err != nil {
+				t.Errorf("%v\n%s", err, s.out)
+			}
+			cmd := dev.Command()
+			cmd.SetArgs([]string{"-f", wish("RS256"), "--data", data})
+			cmd.SetOut(io.Discard)
+			cmd.SetErr(io.Discard)
+			if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "are for "+algorithm+", and the manifest says RS256") {
+				t.Errorf("the keys of another algorithm: %v", err)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/mcpauth/mcpauth/api/v1alpha1"
 	"github.com/mcpauth/mcpauth/audit"
 	"github.com/mcpauth/mcpauth/authserver"
 	"github.com/mcpauth/mcpauth/authserver/store"
@@ -57,8 +59,9 @@ func build(ctx context.Context, in buildInput) (_ *site, err error) {
 		return nil, err
 	}
 	keys := make(map[types.NamespacedName]accesstoken.KeySource)
-	for name, served := range in.result.Catalogs {
-		if keys[name], err = s.addServer(ctx, in, name, served, byServer[name]); err != nil {
+	for _, object := range in.manifests.Input.AuthorizationServers {
+		name := types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
+		if keys[name], err = s.addServer(ctx, in, object, in.result.Catalogs[name], byServer[name]); err != nil {
 			return nil, err
 		}
 	}
@@ -76,14 +79,16 @@ func build(ctx context.Context, in buildInput) (_ *site, err error) {
 	return s, nil
 }
 
-func (s *site) addServer(ctx context.Context, in buildInput, name types.NamespacedName, served *catalog.Catalog, kept *secrets) (accesstoken.KeySource, error) {
-	ring, err := in.folder.ring(name, time.Now())
+func (s *site) addServer(ctx context.Context, in buildInput, object *v1alpha1.AuthorizationServer, served *catalog.Catalog, kept *secrets) (accesstoken.KeySource, error) {
+	name := types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
+	algorithm := keyring.Algorithm(cmp.Or(object.Spec.SigningAlgorithm, v1alpha1.SigningRS256))
+	ring, err := in.folder.ring(name, algorithm, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	database, err := store.OpenSQLite(ctx, store.Config{Path: in.folder.database(name), Logger: in.logger})
+	database, err := in.openStore(ctx, object)
 	if err != nil {
-		return nil, fmt.Errorf("open the database of %s: %w", name, err)
+		return nil, err
 	}
 	s.stores = append(s.stores, database)
 	server, err := authserver.New(authserver.Options{
