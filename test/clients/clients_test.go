@@ -1,14 +1,15 @@
 package clients_test
 
 import (
+	"errors"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mcpauth/mcpauth/test/clients"
+	"github.com/mcpauth/mcpauth/test/debian"
 	"github.com/mcpauth/mcpauth/test/journey/journeytest"
 )
 
@@ -19,12 +20,10 @@ func install(t *testing.T) clients.Node {
 	if testing.Short() {
 		t.Skip("downloads npm packages")
 	}
-	_, noNPM := exec.LookPath("npm")
-	_, noDebian := os.Stat("/etc/debian_version")
-	if noNPM != nil && (noDebian != nil || os.Geteuid() != 0) {
-		t.Skip("npm is not on this machine")
-	}
 	node, err := clients.Install(t.Context(), "")
+	if errors.Is(err, debian.ErrNotInstallable) {
+		t.Skip(err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

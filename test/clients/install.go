@@ -28,6 +28,8 @@ type Node struct {
 	Binary string
 	// Dir holds the scripts.
 	Dir string
+	// programs is where npm put the packages' own programs.
+	programs string
 }
 
 // Install makes sure that the locked packages are in dir, or in the user's cache
@@ -57,7 +59,7 @@ func Install(ctx context.Context, dir string) (Node, error) {
 		return Node{}, fmt.Errorf("install the scripts: %w", err)
 	}
 	binary, err := nodeBinary(packages)
-	return Node{Binary: binary, Dir: scripts}, err
+	return Node{Binary: binary, Dir: scripts, programs: filepath.Join(packages, "node_modules", ".bin")}, err
 }
 
 // installPackages fills a new folder with what the lock file names.

@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/mcpauth/mcpauth/test/debian"
 )
 
 // maxQuoted is how much of a failed command's output an error quotes.
@@ -38,24 +40,14 @@ func nodeBinary(packages string) (string, error) {
 	return binary, nil
 }
 
-// ErrNoNPM means that npm is not on the machine and could not be put there.
-var ErrNoNPM = errors.New("npm is not installed (Debian: apt-get install npm)")
+// ErrNoNPM means that npm is not on the machine and could not be put there; it
+// comes with debian.ErrNotInstallable where that is impossible.
+var ErrNoNPM = errors.New("no npm")
 
 // findNPM is the npm program; root on Debian gets it installed.
 func findNPM(ctx context.Context) (string, error) {
-	npm, err := exec.LookPath("npm")
-	if err == nil {
-		return npm, nil
-	}
-	if _, err := os.Stat("/etc/debian_version"); err != nil || os.Geteuid() != 0 {
-		return "", ErrNoNPM
-	}
-	for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", "npm"}} {
-		if _, err := command(ctx, "/", "apt-get", args...); err != nil {
-			return "", fmt.Errorf("%w: %w", ErrNoNPM, err)
-		}
-	}
-	if npm, err = exec.LookPath("npm"); err != nil {
+	npm, err := debian.Program(ctx, "npm", "npm")
+	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoNPM, err)
 	}
 	return npm, nil
@@ -67,7 +59,7 @@ func command(ctx context.Context, dir, program string, args ...string) ([]byte, 
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "NO_UPDATE_NOTIFIER=1")
+	cmd.Env = append(os.Environ(), "NO_UPDATE_NOTIFIER=1")
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	// Programs that outlive a killed parent may hold its output open.
 	cmd.WaitDelay = 5 * time.Second

@@ -9,14 +9,32 @@ import (
 	"time"
 )
 
-// The scripts, each a story of connecting, signing in, calling tools, being
-// refused and refreshing.
+// The scripts. Those of the SDKs tell a story of connecting, signing in, calling
+// tools, being refused and refreshing.
 const (
 	// SDKv1 is @modelcontextprotocol/sdk.
 	SDKv1 = "sdk-v1.mjs"
 	// ClientV2 is @modelcontextprotocol/client.
 	ClientV2 = "client-v2.mjs"
+	// OAuth4WebAPI goes through every flow of an authorization server; its arguments
+	// are its own (see the script).
+	OAuth4WebAPI = "oauth4webapi.mjs"
 )
+
+// The programs that packages bring with them.
+const (
+	// Conformance is the official suite, @modelcontextprotocol/conformance.
+	Conformance = "conformance"
+	// MCPRemote makes a remote server a local one, for hosts that know no other.
+	MCPRemote = "mcp-remote"
+	// Inspector is @modelcontextprotocol/inspector.
+	Inspector = "mcp-inspector"
+)
+
+// Command is the command line that runs one of the programs with args.
+func (n Node) Command(program string, args ...string) []string {
+	return append([]string{n.Binary, filepath.Join(n.programs, program)}, args...)
+}
 
 // runTimeout bounds a script; the scripts give up by themselves before.
 const runTimeout = 2 * time.Minute
@@ -33,8 +51,8 @@ type Step struct {
 	Line json.RawMessage `json:"-"`
 }
 
-// Run runs a script with --url, --username and --password as args and returns
-// its steps. The error is nil only if the script ended well and every step held;
+// Run runs a script with args, for those of the SDKs --url, --username and
+// --password, and returns its steps. The error is nil only if the script ended well and every step held;
 // the steps up to a failed one are returned with it.
 func (n Node) Run(ctx context.Context, script string, args ...string) ([]Step, error) {
 	ctx, cancel := context.WithTimeout(ctx, runTimeout)

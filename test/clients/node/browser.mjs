@@ -17,9 +17,12 @@ export class Browser {
     this.password = password;
   }
 
-  /** Returns the redirect URI with the authorization response, unfetched. */
-  async signInAndConsent(authorizeUrl) {
-    const redirect = new URL(authorizeUrl.searchParams.get('redirect_uri'));
+  /**
+   * Returns the redirect URI with the authorization response, unfetched. A URL
+   * whose parameters were pushed does not say where it leads.
+   */
+  async signInAndConsent(authorizeUrl, redirectUri = authorizeUrl.searchParams.get('redirect_uri')) {
+    const redirect = new URL(redirectUri);
     this.#signedIn = false;
     let next = { url: authorizeUrl };
     for (let i = 0; i < MAX_PAGES; i++) {

@@ -1,11 +1,10 @@
-// The story that both SDKs must live through, as one JSON line a step on
-// standard output; the exit code is 0 only if every step held. Secrets show
-// their first eight characters at most.
+// The story that both SDKs must live through.
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
 
 import { Browser } from './browser.mjs';
 import { MemoryProvider } from './provider.mjs';
+import { brief, check, walk } from './steps.mjs';
 
 const STORY_TIMEOUT_MS = 90_000;
 
@@ -17,16 +16,9 @@ const STORY_TIMEOUT_MS = 90_000;
  * @param sdk.finishAuth      (transport, URLSearchParams of the callback) => Promise
  */
 export async function main(sdk) {
-  const timer = setTimeout(() => end('timeout', new Error(`not done after ${STORY_TIMEOUT_MS} ms`)), STORY_TIMEOUT_MS);
   const story = new Story(sdk, args());
-  for (const step of ['connect', 'authorize', 'token', 'list_tools', 'list_tasks', 'create_task_refused', 'refresh']) {
-    try {
-      tell({ step, ok: true, ...(await story[step]()) });
-    } catch (error) {
-      end(step, error, story);
-    }
-  }
-  clearTimeout(timer);
+  const steps = ['connect', 'authorize', 'token', 'list_tools', 'list_tasks', 'create_task_refused', 'refresh'];
+  await walk(steps, (step) => story[step](), { timeoutMs: STORY_TIMEOUT_MS, secrets: () => story.secrets() });
   await story.client.close();
   process.exit(0);
 }
@@ -41,19 +33,6 @@ function args() {
   }
   return values;
 }
-
-function tell(line) { process.stdout.write(`${JSON.stringify(line)}\n`); }
-
-function end(step, error, story) {
-  let text = String(error?.message ?? error);
-  for (const secret of story?.secrets() ?? []) text = text.replaceAll(secret, brief(secret));
-  tell({ step, ok: false, error: text });
-  process.exit(1);
-}
-
-function brief(secret) { return `${secret.slice(0, 8)}…`; }
-
-function check(held, message) { if (!held) throw new Error(message); }
 
 class Story {
   #seen = [];
