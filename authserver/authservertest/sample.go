@@ -2,11 +2,9 @@ package authservertest
 
 import (
 	"context"
-	"testing"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
-
+	"github.com/mcpauth/mcpauth/authserver"
 	"github.com/mcpauth/mcpauth/catalog"
 	"github.com/mcpauth/mcpauth/oauth"
 	"github.com/mcpauth/mcpauth/oauth/credential"
@@ -27,13 +25,11 @@ const (
 	AgentRedirect = "http://127.0.0.1:8765/callback"
 )
 
-// sample is a fresh copy of the sample catalog's content.
-func sample(t testing.TB, issuer string) catalog.Content {
-	t.Helper()
-	hash, err := bcrypt.GenerateFromPassword([]byte(Password), bcrypt.MinCost)
-	if err != nil {
-		t.Fatalf("hash the sample password: %v", err)
-	}
+// passwordHash is Password's, of the least cost.
+const passwordHash = "$2a$04$8F2fvxLX9Mm4HO3iDeQB6uEMcnmZFd6P4NLZSb7wXa.QMf50v0Pv2"
+
+// Sample is a fresh copy of the sample catalog's content.
+func Sample(issuer string) catalog.Content {
 	return catalog.Content{
 		Issuer: issuer, DisplayName: "Example Platform",
 		Registration:    catalog.Registration{Dynamic: true, MetadataDocuments: true},
@@ -55,12 +51,15 @@ func sample(t testing.TB, issuer string) catalog.Content {
 		Providers: []*catalog.IdentityProvider{{
 			Name: "people", DisplayName: "Example accounts",
 			Static: &catalog.StaticProvider{Users: []catalog.StaticUser{
-				{Username: Username, Email: "alice@example.com", PasswordHash: string(hash), Groups: []string{"staff"}},
-				{Username: OtherUsername, PasswordHash: string(hash)},
+				{Username: Username, Email: "alice@example.com", PasswordHash: passwordHash, Groups: []string{"staff"}},
+				{Username: OtherUsername, PasswordHash: passwordHash},
 			}},
 		}},
 	}
 }
+
+// Secrets are those that the sample catalog only names.
+func Secrets() authserver.Secrets { return secrets{AgentID: credential.HashOf(AgentSecret)} }
 
 // secrets holds the secrets of declared clients.
 type secrets map[string]credential.Hash

@@ -12,7 +12,6 @@ import (
 	"github.com/mcpauth/mcpauth/authserver/store"
 	"github.com/mcpauth/mcpauth/catalog"
 	"github.com/mcpauth/mcpauth/oauth"
-	"github.com/mcpauth/mcpauth/oauth/credential"
 	"github.com/mcpauth/mcpauth/oauth/keyring"
 )
 
@@ -86,7 +85,7 @@ func New(t testing.TB, options ...Option) *Server {
 	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
 	o := authserver.Options{
 		Catalog: s.catalog.Load, Keys: func() *keyring.Ring { return s.Ring }, Store: s.Store,
-		Secrets: secrets{AgentID: credential.HashOf(AgentSecret)},
+		Secrets: Secrets(),
 		Audit:   audit.Log{Logger: slog.New(s.Events)}, Logger: logger, Now: s.Now,
 	}
 	set.server(&o)
@@ -103,7 +102,7 @@ func New(t testing.TB, options ...Option) *Server {
 // serves it from the next request on.
 func (s *Server) Swap(change func(*catalog.Content)) {
 	s.test.Helper()
-	content := sample(s.test, s.Issuer)
+	content := Sample(s.Issuer)
 	s.content(&content)
 	change(&content)
 	made, err := catalog.New(content)
