@@ -87,7 +87,7 @@ func (s *secrets) keysChanged(secret *corev1.Secret) {
 		return
 	}
 	s.ring.Store(ring)
-	s.logger.Info("keys loaded", "active", ring.Active().KeyID(), "published", len(ring.Keys()))
+	s.logger.Info("keys loaded", "active", ring.Active().KeyID(), "published", len(ring.Keys()), "signer", ring.Active().Backend())
 }
 
 func (s *secrets) clientChanged(secret *corev1.Secret) {

@@ -207,6 +207,20 @@ func requestToken(ctx context.Context, scope string) (int, map[string]any) {
 	Expect(err).NotTo(HaveOccurred())
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.SetBasicAuth(secret["client_id"], secret["client_secret"])
+	return answerOf(request)
+}
+
+// postForm sends a form and reads the JSON that answers it.
+func postForm(ctx context.Context, target string, form url.Values) (int, map[string]any) {
+	GinkgoHelper()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(form.Encode()))
+	Expect(err).NotTo(HaveOccurred())
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return answerOf(request)
+}
+
+func answerOf(request *http.Request) (int, map[string]any) {
+	GinkgoHelper()
 	response, body := do(request)
 	var answer map[string]any
 	Expect(json.Unmarshal([]byte(body), &answer)).To(Succeed(), body)
