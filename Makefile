@@ -28,8 +28,8 @@ demo-down: ## Remove everything that the demo made
 ##@ Test
 
 .PHONY: test
-test: ## Everything: units, controllers on a real API server, the end-to-end story on a cluster
-	@hack/test.sh unit controllers e2e
+test: ## Everything: units, real clients, brief fuzzing, controllers on a real API server, the story on a cluster
+	@hack/test.sh unit fuzz controllers e2e
 
 .PHONY: test-unit
 test-unit: ## Unit tests alone

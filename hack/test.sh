@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the named parts of the tests: unit, controllers, e2e. "make test" runs all.
+# Runs the named parts of the tests: unit, fuzz, controllers, e2e. "make test" runs all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,6 +12,11 @@ unit() {
 	step "unit tests"
 	# shellcheck disable=SC2046
 	go test -timeout 15m $(go list ./... | grep -v -e '/controllers$' -e '/test/e2e$')
+}
+
+fuzz() {
+	step "fuzzing, briefly; make fuzz does it at length"
+	hack/fuzz.sh 2s
 }
 
 controllers() {
