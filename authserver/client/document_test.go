@@ -48,7 +48,7 @@ func TestWhatADocumentLeavesOutHasAMeaning(t *testing.T) {
 		{"no name", map[string]any{"client_name": nil}, func(c *client.Client) bool { return c.Name == "127.0.0.1" }},
 		{"an empty name", map[string]any{"client_name": "  "}, func(c *client.Client) bool { return c.Name == "127.0.0.1" }},
 		{"no method", map[string]any{"token_endpoint_auth_method": nil}, func(c *client.Client) bool { return c.AuthMethod == oauth.AuthMethodNone }},
-		{"no response types", map[string]any{"response_types": nil}, func(c *client.Client) bool { return true }},
+		{"no response types", map[string]any{"response_types": nil}, func(*client.Client) bool { return true }},
 		{"a page of another host", map[string]any{"client_uri": "https://claude.ai/"}, func(c *client.Client) bool { return c.URI == "" }},
 		{"a page by a script", map[string]any{"client_uri": "javascript:alert(1)"}, func(c *client.Client) bool { return c.URI == "" }},
 		{"a page by plain http", map[string]any{"client_uri": "http://127.0.0.1/"}, func(c *client.Client) bool { return c.URI == "" }},
@@ -171,7 +171,7 @@ func TestAttack23_IDsThatAreNoDocument(t *testing.T) {
 		if err := client.ValidDocumentID(id); err == nil {
 			t.Errorf("ValidDocumentID(%q) is nil", id)
 		}
-		refusedDocument(t, r, id)
+		_ = refusedDocument(t, r, id)
 	}
 	for _, id := range []string{
 		"http://app.example/client.json", "HTTPS://app.example/client.json", "//app.example/client.json", "ftp://app.example/x", "app.example/client.json",
@@ -236,7 +236,7 @@ func TestAGoodDocumentServesOnWhileItsHostIsAway(t *testing.T) {
 	resolve(t, r, w.id())
 	w.clock.advance(time.Hour)
 	w.publish(t, map[string]any{"client_secret": "s"}) // an answer that counts, not an outage
-	refusedDocument(t, r, w.id())
+	_ = refusedDocument(t, r, w.id())
 }
 
 func TestAnotherPolicyOfFetchingForgetsWhatWasFetched(t *testing.T) {
@@ -271,8 +271,8 @@ func TestPolicyDecidesWhichDocumentsServe(t *testing.T) {
 	if _, err := set(func(r *catalog.Registration) { r.Blocked = []string{w.id()} }).Resolve(t.Context(), w.id()); !errors.Is(err, client.ErrBlocked) {
 		t.Errorf("blocked: %v", err)
 	}
-	refusedDocument(t, set(func(r *catalog.Registration) { r.DocumentHosts = []string{"claude.ai"} }), w.id())
-	refusedDocument(t, set(func(r *catalog.Registration) { r.DocumentHosts = []string{"claude.ai"} }), "https://claude.ai.evil.example/x")
+	_ = refusedDocument(t, set(func(r *catalog.Registration) { r.DocumentHosts = []string{"claude.ai"} }), w.id())
+	_ = refusedDocument(t, set(func(r *catalog.Registration) { r.DocumentHosts = []string{"claude.ai"} }), "https://claude.ai.evil.example/x")
 	if w.site.Visits("") != 0 {
 		t.Error("it was fetched all the same")
 	}
@@ -283,7 +283,7 @@ func TestPolicyDecidesWhichDocumentsServe(t *testing.T) {
 	}
 	w.publish(t, map[string]any{"redirect_uris": []string{"https://app.example/cb"}})
 	w.clock.advance(time.Hour)
-	refusedDocument(t, set(func(r *catalog.Registration) { r.RedirectHosts = []string{"claude.ai"} }), w.id())
+	_ = refusedDocument(t, set(func(r *catalog.Registration) { r.RedirectHosts = []string{"claude.ai"} }), w.id())
 }
 
 func TestAPinnedDocumentIsNeverFetched(t *testing.T) {
@@ -306,8 +306,8 @@ func TestAPinnedDocumentIsNeverFetched(t *testing.T) {
 	if w.site.Visits("") != 0 {
 		t.Error("it was fetched")
 	}
-	refusedDocument(t, pin(map[string]any{"client_secret": "s"}, nil), id)
-	refusedDocument(t, pin(map[string]any{"client_id": w.id()}, nil), id)
+	_ = refusedDocument(t, pin(map[string]any{"client_secret": "s"}, nil), id)
+	_ = refusedDocument(t, pin(map[string]any{"client_id": w.id()}, nil), id)
 	if _, err := pin(nil, func(r *catalog.Registration) { r.MetadataDocuments = false }).Resolve(t.Context(), id); !errors.Is(err, client.ErrUnknown) {
 		t.Errorf("where documents are off: %v", err)
 	}

@@ -21,7 +21,7 @@ var (
 func prepare(ctx context.Context, db *sql.DB, all []string) (map[string]*sql.Stmt, error) {
 	prepared := make(map[string]*sql.Stmt, len(all))
 	for _, statement := range all {
-		stmt, err := db.PrepareContext(ctx, statement)
+		stmt, err := db.PrepareContext(ctx, statement) //nolint:sqlclosecheck // lives as long as its pool
 		if err != nil {
 			return nil, err
 		}
@@ -68,7 +68,7 @@ func (p *preparedTx) stmt(ctx context.Context, statement string) *sql.Stmt {
 }
 
 func (p *preparedTx) exec(ctx context.Context, statement string, args ...any) (int64, error) {
-	stmt := p.stmt(ctx, statement)
+	stmt := p.stmt(ctx, statement) //nolint:sqlclosecheck // ends with the transaction
 	if stmt == nil {
 		return p.plain.exec(ctx, statement, args...)
 	}
@@ -80,7 +80,7 @@ func (p *preparedTx) exec(ctx context.Context, statement string, args ...any) (i
 }
 
 func (p *preparedTx) row(ctx context.Context, statement string, args ...any) *sql.Row {
-	if stmt := p.stmt(ctx, statement); stmt != nil {
+	if stmt := p.stmt(ctx, statement); stmt != nil { //nolint:sqlclosecheck // ends with the transaction
 		return stmt.QueryRowContext(ctx, args...)
 	}
 	return p.plain.row(ctx, statement, args...)

@@ -1,6 +1,7 @@
 package dpop
 
 import (
+	"crypto/ecdsa"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -85,7 +86,7 @@ func TestProofMatrix(t *testing.T) {
 	for name, value := range public(t, k.p256) {
 		private[name] = value
 	}
-	private["d"] = base64.RawURLEncoding.EncodeToString(k.p256.D.FillBytes(make([]byte, 32)))
+	private["d"] = privateHalf(t, k.p256)
 	onlyExpect := func(change func(*Expectation)) (func(*draft), func(*Expectation)) { return nil, change }
 	type row struct {
 		name, clause string
@@ -333,4 +334,14 @@ func BenchmarkVerify(b *testing.B) {
 			}
 		})
 	}
+}
+
+// privateHalf is the "d" of a key (RFC 7518 §6.2.2.1).
+func privateHalf(t *testing.T, key *ecdsa.PrivateKey) string {
+	t.Helper()
+	d, err := key.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(d)
 }

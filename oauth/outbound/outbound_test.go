@@ -281,7 +281,7 @@ func TestAttack22_AnswersAreBounded(t *testing.T) {
 		}, nil}, // the bytes as they came, which no parser takes
 		"404": {http.NotFound, ErrStatus},
 		"204": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, ErrStatus},
-		"500": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, ErrStatus},
+		"500": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, ErrStatus},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := httpsSite(t, test.handler)

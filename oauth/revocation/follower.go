@@ -75,7 +75,7 @@ func (f *Follower) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		feed, err := f.poll(ctx)
-		pause := time.Duration(0)
+		var pause time.Duration
 		switch {
 		case ctx.Err() != nil:
 			return
