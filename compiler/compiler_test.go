@@ -286,6 +286,15 @@ func TestEveryProblemIsNamed(t *testing.T) {
 			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "undeclared reference", true}},
 		{"a trusted issuer of programs with the name of a provider of people", func(in *compiler.Input) { trust(in, func(t *v1alpha1.TrustedIssuer) { t.Name = "people" }) },
 			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "could be alike", true}},
+		{"a trusted issuer with the name of a provider of other people", func(in *compiler.Input) {
+			trust(in, func(t *v1alpha1.TrustedIssuer) { t.Name, t.Type = "people", v1alpha1.TrustedIdentityAssertion })
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, "could be alike", true}},
+		{"a trusted issuer twice", func(in *compiler.Input) {
+			trust(in, nil)
+			trust(in, func(t *v1alpha1.TrustedIssuer) { t.Name = "again" })
+		},
+			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, `"ci" has its issuer`, true}},
 		{"the cluster twice", func(in *compiler.Input) { trustCluster(in, "cluster"); trustCluster(in, "again") },
 			want{object(compiler.KindAuthorizationServer, "mcpauth-system", "main"), "Accepted", v1alpha1.ReasonInvalid, `trusted issuer "again"`, true}},
 

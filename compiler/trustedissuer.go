@@ -19,8 +19,8 @@ func (c *compilation) trustedIssuers(object *v1alpha1.AuthorizationServer) ([]*c
 	for i := range object.Spec.TrustedIssuers {
 		spec := &object.Spec.TrustedIssuers[i]
 		condition, p := c.checkTrustedIssuer(object, spec)
-		if p == nil && spec.Cluster && slices.ContainsFunc(accepted, isCluster) {
-			p = wrongTrust(spec, "cluster", "another one stands for the cluster already")
+		if p == nil {
+			p = claimedTrust(spec, accepted)
 		}
 		if p != nil {
 			problems = append(problems, *p)
@@ -31,7 +31,28 @@ func (c *compilation) trustedIssuers(object *v1alpha1.AuthorizationServer) ([]*c
 	return accepted, problems
 }
 
+// claimedTrust is the problem that another one speaks for the issuer already: which
+// of them vouches for an assertion could not be told.
+func claimedTrust(spec *v1alpha1.TrustedIssuer, accepted []*catalog.TrustedIssuer) *Problem {
+	for _, other := range accepted {
+		switch {
+		case spec.Cluster && other.Cluster:
+			return wrongTrust(spec, "cluster", "%q stands for the cluster already", other.Name)
+		case !spec.Cluster && spec.Issuer == other.Issuer && kindOf(spec) == other.Kind:
+			return wrongTrust(spec, "issuer", "%q has its issuer and type already; merge the two", other.Name)
+		}
+	}
+	return nil
+}
+
 func isCluster(t *catalog.TrustedIssuer) bool { return t.Cluster }
+
+func kindOf(spec *v1alpha1.TrustedIssuer) catalog.AssertionKind {
+	if spec.Type == v1alpha1.TrustedIdentityAssertion {
+		return catalog.IdentityAssertion
+	}
+	return catalog.WorkloadAssertion
+}
 
 func wrongTrust(spec *v1alpha1.TrustedIssuer, field, format string, args ...any) *Problem {
 	p := invalid("spec.trustedIssuers."+field, "trusted issuer %q: %s; it is left out", spec.Name, fmt.Sprintf(format, args...))
@@ -50,8 +71,8 @@ func (c *compilation) checkTrustedIssuer(object *v1alpha1.AuthorizationServer, s
 		return nil, wrongTrust(spec, "issuer", "issuer %s is this server's own, whose tokens are no assertions", spec.Issuer)
 	case spec.JWKS != "" && spec.JWKSURI != "":
 		return nil, wrongTrust(spec, "jwks", "set jwks or jwksURI, not both")
-	case spec.Type == v1alpha1.TrustedWorkload && c.hasProvider(object, spec.Name):
-		return nil, wrongTrust(spec, "name", "an IdentityProvider has its name, so that the subjects of programs and of people could be alike; choose another")
+	case c.sharesName(object, spec):
+		return nil, wrongTrust(spec, "name", "an IdentityProvider that is not the same issuer of people has its name, so that two subjects could be alike; choose another")
 	}
 	if !spec.Cluster && discovered {
 		if err := oauth.ValidServiceURL(spec.Issuer); err != nil {
@@ -80,17 +101,23 @@ func isOwnIssuer(own, issuer string) bool {
 	return issuer == own || strings.HasPrefix(issuer, own+"/resources/")
 }
 
-// hasProvider reports whether an IdentityProvider of the server has the name.
-func (c *compilation) hasProvider(object *v1alpha1.AuthorizationServer, name string) bool {
+// sharesName reports whether an IdentityProvider of the server has the name and
+// signs other people in: subjects begin with the name, and one that both can assert
+// has to be one person.
+func (c *compilation) sharesName(object *v1alpha1.AuthorizationServer, spec *v1alpha1.TrustedIssuer) bool {
 	return slices.ContainsFunc(c.in.IdentityProviders, func(p *v1alpha1.IdentityProvider) bool {
-		return p.Name == name && p.Namespace == object.Namespace && p.Spec.AuthorizationServerRef.Name == object.Name
+		if p.Name != spec.Name || p.Namespace != object.Namespace || p.Spec.AuthorizationServerRef.Name != object.Name {
+			return false
+		}
+		same := p.Spec.OIDC != nil && p.Spec.OIDC.Issuer == spec.Issuer
+		return spec.Type != v1alpha1.TrustedIdentityAssertion || !same
 	})
 }
 
 func trustedIssuer(spec *v1alpha1.TrustedIssuer, condition func(map[string]any) bool) *catalog.TrustedIssuer {
 	t := &catalog.TrustedIssuer{
 		Name:                spec.Name,
-		Kind:                catalog.WorkloadAssertion,
+		Kind:                kindOf(spec),
 		Issuer:              spec.Issuer,
 		Cluster:             spec.Cluster,
 		JWKSURI:             spec.JWKSURI,
@@ -98,9 +125,6 @@ func trustedIssuer(spec *v1alpha1.TrustedIssuer, condition func(map[string]any) 
 		Organization:        spec.Organization,
 		AllowedEmailDomains: slices.Clone(spec.AllowedEmailDomains),
 		Condition:           condition,
-	}
-	if spec.Type == v1alpha1.TrustedIdentityAssertion {
-		t.Kind = catalog.IdentityAssertion
 	}
 	if claims := spec.Claims; claims != nil {
 		t.SubjectClaim, t.EmailClaim, t.GroupsClaim = claims.Subject, claims.Email, claims.Groups

@@ -76,7 +76,7 @@ func TestTrustedIssuersReachTheCatalog(t *testing.T) {
 	trust(in, func(t *v1alpha1.TrustedIssuer) { t.Issuer, t.JWKS = "spiffe://example.com", publicKeys(keyID) })
 	trust(in, func(t *v1alpha1.TrustedIssuer) {
 		*t = v1alpha1.TrustedIssuer{
-			Name: "people", Type: v1alpha1.TrustedIdentityAssertion, Issuer: "https://idp.example.com/", JWKSURI: "https://idp.example.com/keys",
+			Name: "staff", Type: v1alpha1.TrustedIdentityAssertion, Issuer: "https://idp.example.com/", JWKSURI: "https://idp.example.com/keys",
 			Organization: "Example", AllowedEmailDomains: []string{"example.com"},
 			Claims: &v1alpha1.ClaimNames{Subject: "uid", Email: "mail", Groups: "roles"},
 		}
@@ -85,7 +85,7 @@ func TestTrustedIssuersReachTheCatalog(t *testing.T) {
 		{Name: "cluster", Kind: catalog.WorkloadAssertion, Cluster: true},
 		{Name: "ci", Kind: catalog.WorkloadAssertion, Issuer: "spiffe://example.com", JWKS: publicKeys(keyID)},
 		{
-			Name: "people", Kind: catalog.IdentityAssertion, Issuer: "https://idp.example.com/", JWKSURI: "https://idp.example.com/keys",
+			Name: "staff", Kind: catalog.IdentityAssertion, Issuer: "https://idp.example.com/", JWKSURI: "https://idp.example.com/keys",
 			Organization: "Example", AllowedEmailDomains: []string{"example.com"}, SubjectClaim: "uid", EmailClaim: "mail", GroupsClaim: "roles",
 		},
 	}
@@ -175,6 +175,9 @@ func TestEverythingThatAClientSaysReachesTheCatalog(t *testing.T) {
 
 func TestAProviderOfUsersMayShareItsNameWithAnIssuerOfTheSameUsers(t *testing.T) {
 	in := world()
+	provider := &in.IdentityProviders[0].Spec
+	provider.Type, provider.Static = v1alpha1.ProviderOIDC, nil
+	provider.OIDC = &v1alpha1.OIDCProvider{Issuer: "https://ci.example.com", ClientID: "mcpauth"}
 	trust(in, func(t *v1alpha1.TrustedIssuer) { t.Name, t.Type = "people", v1alpha1.TrustedIdentityAssertion })
 	served(t, in)
 }

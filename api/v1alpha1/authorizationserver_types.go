@@ -159,7 +159,9 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.cluster) || !self.cluster || !has(self.jwks) && !has(self.jwksURI)",message="cluster: true needs no keys: the cluster tells them"
 // +kubebuilder:validation:XValidation:rule="!has(self.jwks) || !has(self.jwksURI)",message="set jwks or jwksURI, not both"
 type TrustedIssuer struct {
-	// Name is what OAuthClients call it, and part of the subjects of its tokens.
+	// Name is what OAuthClients call it, and part of the subjects of its tokens. An issuer of identity
+	// assertions may have the name of the IdentityProvider with the same issuer: its users are then the same
+	// users.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
