@@ -12,6 +12,8 @@ unit() {
 	step "unit tests"
 	# shellcheck disable=SC2046
 	go test -timeout 15m $(go list ./... | grep -v -e '/controllers$' -e '/test/e2e$')
+	step "the authorization server again, on PostgreSQL"
+	MCPAUTH_TEST_DATABASE=postgresql go test -timeout 15m ./authserver
 }
 
 fuzz() {

@@ -33,9 +33,9 @@ func newLedger(t testing.TB, kept store.Store) *Ledger {
 	if kept != nil {
 		return &Ledger{Store: kept, newest: make(map[string]int64)}
 	}
-	opened, err := store.OpenSQLite(context.Background(), store.Config{})
+	opened, err := openStore(t)
 	if err != nil {
-		t.Fatalf("open a store in memory: %v", err)
+		t.Fatalf("open a store: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := opened.Close(); err != nil {

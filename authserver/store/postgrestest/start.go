@@ -28,12 +28,21 @@ func Start(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(release)
+	t.Cleanup(letGo)
 	database, err := instance.NewDatabase(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return database
+}
+
+// Keep starts the test program's instance and holds on to it until release is
+// called: for a TestMain whose tests would each start one otherwise.
+func Keep(ctx context.Context) (release func(), err error) {
+	if _, err := acquire(ctx); err != nil {
+		return nil, err
+	}
+	return sync.OnceFunc(letGo), nil
 }
 
 func acquire(ctx context.Context) (*Instance, error) {
@@ -50,7 +59,7 @@ func acquire(ctx context.Context) (*Instance, error) {
 	return shared.instance, nil
 }
 
-func release() {
+func letGo() {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.users--; shared.users == 0 {
