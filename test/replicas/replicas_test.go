@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/mcpauth/mcpauth/authserver/authservertest"
 	"github.com/mcpauth/mcpauth/authserver/store/postgrestest"
@@ -162,12 +163,14 @@ func revocation(t *testing.T, i *installation) {
 		told <- feed
 	}()
 	form := url.Values{"client_id": {app.ID}, "token": {text(tokens, "refresh_token")}}
+	began := time.Now()
 	i.first.at().Call(t, http.MethodPost, i.first.at().ResourceIssuer()+"/oauth/revoke", "application/x-www-form-urlencoded", form.Encode())
 	status, got := i.other.at().Token(t, authservertest.Refresh(app, text(tokens, "refresh_token")))
 	want(t, status, got, oauth.InvalidGrant)
 	if feed := <-told; len(feed["revocations"].([]any)) == 0 {
 		t.Error("the other replica's feed was not told within 30 s")
 	}
+	t.Logf("the other replica's feed was told %v after the request began", time.Since(began).Round(time.Millisecond))
 }
 
 func pushed(t *testing.T, i *installation) {
