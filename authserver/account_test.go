@@ -138,3 +138,14 @@ func hidden(t *testing.T, page *authservertest.Page, name string) string {
 	}
 	return value
 }
+
+func TestACodeOfADisconnectedAppIsWorthNothing(t *testing.T) {
+	server := authservertest.New(t)
+	app, browser := server.Register(t, nil), authservertest.NewBrowser(t)
+	status, tokens := server.Redeem(t, app, server.SignInWith(browser, server.Begin(app, nil), authservertest.Username))
+	wantStatus(t, status, http.StatusOK, tokens)
+	pending := server.SignInWith(browser, server.Begin(app, nil), authservertest.Username)
+	accountPage(t, server, browser, authservertest.Username).Submit("disconnect", changed("disconnect", app.ID))
+	status, got := server.Redeem(t, app, pending)
+	wantError(t, status, got, http.StatusBadRequest, oauth.InvalidGrant)
+}

@@ -190,3 +190,21 @@ func TestAttack08to12_RedirectLookAlikes(t *testing.T) {
 	}
 	wantUnchanged(t, server, before)
 }
+
+// Whoever registers an address may not have this server send people there: they
+// see a page first, and decide (RFC 9700 §4.11.2).
+func TestAttack07_OpenRedirectorByRegistration(t *testing.T) {
+	server := authservertest.New(t)
+	app := server.Register(t, map[string]any{"redirect_uris": []string{"https://attacker.example/phish"}})
+	for _, broken := range []url.Values{
+		changed("response_type", "x"), changed("scope", `"`), changed("prompt", "none"), changed("resource", "https://other.example/"), changed("request", "x"),
+	} {
+		page := authservertest.NewBrowser(t).Get(server.Begin(app, broken))
+		if page.Location != nil {
+			t.Errorf("%v: sent to %s", broken, page.Location)
+		}
+		if got := linkBack(t, page, app.Redirect); got.Get("error") == "" || got.Get("iss") != server.ResourceIssuer() || got.Get("state") != "client-state" {
+			t.Errorf("%v: the link tells %v", broken, got)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/mcpauth/mcpauth/authserver/page"
 	"github.com/mcpauth/mcpauth/catalog"
 	"github.com/mcpauth/mcpauth/oauth"
+	"github.com/mcpauth/mcpauth/oauth/keyring"
 )
 
 // authorization is an authorization request while it is checked. Each check
@@ -23,6 +24,7 @@ type authorization struct {
 	params url.Values
 	// pushed says that the client sent the parameters ahead and authenticated.
 	pushed bool
+	keys   *keyring.Ring
 
 	// Set by the checks that prove whom to answer.
 	client      *client.Client
@@ -32,6 +34,8 @@ type authorization struct {
 	scope     oauth.ScopeSet
 	prompt    prompt
 	maxAge    *time.Duration
+	// hinted is the subject of an id_token_hint, empty where there was none.
+	hinted string
 }
 
 // authorize is the authorization endpoint (OAuth 2.1 §3.1, §4.1.1).
@@ -45,10 +49,27 @@ func (s *Server) authorize(w http.ResponseWriter, r *request) {
 		return
 	}
 	if err := a.run(a.checkRequest()); err != nil {
-		s.redirectError(w, r, a.destination(), err)
+		s.refuse(w, r, a, err)
 		return
 	}
 	s.begin(w, r, a)
+}
+
+// refuse answers before anybody has seen a page. The browser goes on by itself
+// where an operator named the place, or where it is a program of the user's own;
+// elsewhere, anybody could have registered it to have this server send people
+// there, so that the user decides (RFC 9700 §4.11.2).
+func (s *Server) refuse(w http.ResponseWriter, r *request, a *authorization, err error) {
+	if a.client.Declared() || !oauth.IsWebRedirect(a.redirectURI) {
+		s.redirectError(w, r, a.destination(), err)
+		return
+	}
+	e := s.oauthError(r.Context(), err)
+	s.render(w, r, s.pages.Failure(w, http.StatusBadRequest, page.Failure{
+		Site: r.issuer.pageSite(), Title: "This request cannot be continued",
+		Message: sentence(e.Description), Code: string(e.Code), Advice: "The app can be told so, and may know what to do.",
+		ReturnURL: errorResponse(a.destination(), e), ReturnHost: oauth.RedirectHost(a.redirectURI),
+	}))
 }
 
 // authorizationOf reads the request's parameters, or takes those that it refers to.
@@ -57,7 +78,7 @@ func (s *Server) authorizationOf(w http.ResponseWriter, r *request) (*authorizat
 	if err != nil {
 		return nil, err
 	}
-	a := &authorization{ctx: r.Context(), issuer: r.issuer, params: params}
+	a := &authorization{ctx: r.Context(), issuer: r.issuer, params: params, keys: s.opts.Keys()}
 	if params.Get("request_uri") == "" {
 		return a, nil
 	}
@@ -90,30 +111,30 @@ func (s *Server) begin(w http.ResponseWriter, r *request, a *authorization) {
 		},
 	}
 	g := &stage{journey: j, issuer: a.issuer, client: a.client, resources: a.resources}
-	user, err := s.signedIn(r, j.Wish)
+	user, err := s.signedIn(r, j.Wish, a.hinted)
 	switch {
 	case err != nil:
-		s.redirectError(w, r, a.destination(), err)
+		s.refuse(w, r, a, err)
 	case user != nil:
 		g.Provider, g.User = user.Provider, user
-		s.beginSignedIn(w, r, g, a.prompt.none)
+		s.beginSignedIn(w, r, a, g)
 	case a.prompt.none:
-		s.redirectError(w, r, a.destination(), oauth.Errorf(oauth.LoginRequired, "the user has to sign in; prompt=none forbids that"))
+		s.refuse(w, r, a, oauth.Errorf(oauth.LoginRequired, "the user has to sign in; prompt=none forbids that"))
 	default:
 		s.beginSignIn(w, r, g)
 	}
 }
 
 // beginSignedIn goes on where nobody has to sign in any more.
-func (s *Server) beginSignedIn(w http.ResponseWriter, r *request, g *stage, silent bool) {
+func (s *Server) beginSignedIn(w http.ResponseWriter, r *request, a *authorization, g *stage) {
 	remembered, err := s.consentedBefore(r, g)
 	switch {
 	case err != nil:
-		s.redirectError(w, r, g.destination(), err)
+		s.refuse(w, r, a, err)
 	case remembered:
 		s.finish(w, r, g, *g.User)
-	case silent:
-		s.redirectError(w, r, g.destination(), oauth.Errorf(oauth.ConsentRequired, "the user has to approve this; prompt=none forbids that"))
+	case a.prompt.none:
+		s.refuse(w, r, a, oauth.Errorf(oauth.ConsentRequired, "the user has to approve this; prompt=none forbids that"))
 	default:
 		s.goOn(w, r, stepConsent, "/oauth/consent", g.journey)
 	}
@@ -161,19 +182,21 @@ func (g *stage) destination() destination {
 
 // redirectError sends an error to the client (RFC 6749 §4.1.2.1).
 func (s *Server) redirectError(w http.ResponseWriter, r *request, d destination, err error) {
-	e := s.oauthError(r.Context(), err)
-	s.respond(w, d, url.Values{"error": {string(e.Code)}, "error_description": {e.Description}})
+	seeOther(w, errorResponse(d, s.oauthError(r.Context(), err)))
 }
 
-// respond sends the browser to the client with an authorization response, which
-// always names its issuer (RFC 9207). 303 makes the browser forget that it has
-// posted a password. The redirect URI is kept byte for byte: it has no fragment.
-func (s *Server) respond(w http.ResponseWriter, d destination, values url.Values) {
+func errorResponse(d destination, e *oauth.Error) string {
+	return response(d, url.Values{"error": {string(e.Code)}, "error_description": {e.Description}})
+}
+
+// response is the URL of an authorization response, which always names its issuer
+// (RFC 9207). The redirect URI is kept byte for byte: it has no fragment.
+func response(d destination, values url.Values) string {
 	values.Set("iss", d.issuer.String())
 	if d.state != "" {
 		values.Set("state", d.state)
 	}
-	seeOther(w, withQuery(d.redirectURI, values))
+	return withQuery(d.redirectURI, values)
 }
 
 // withQuery adds parameters to a URI without touching what is there.
@@ -187,6 +210,7 @@ func withQuery(uri string, values url.Values) string {
 	return uri + values.Encode()
 }
 
+// seeOther sends the browser on: 303 makes it forget that it has posted a password.
 func seeOther(w http.ResponseWriter, location string) {
 	h := w.Header()
 	h.Set("Location", location)

@@ -53,6 +53,7 @@ func (a *authorization) checkRequest() []check {
 		a.grantableScope,
 		a.knownPrompt,
 		a.validMaxAge,
+		a.knownHint,
 		a.someoneSignsIn,
 	}
 }
@@ -241,6 +242,21 @@ func (a *authorization) validMaxAge() error {
 	}
 	age := time.Duration(seconds) * time.Second
 	a.maxAge = &age
+	return nil
+}
+
+// knownHint reads an ID token of ours, also an expired one (OpenID Connect Core
+// §3.1.2.1): the answer is for its user and nobody else.
+func (a *authorization) knownHint() error {
+	raw := a.params.Get("id_token_hint")
+	if raw == "" {
+		return nil
+	}
+	subject, ok := readIDToken(raw, a.keys, a.issuer)
+	if !ok {
+		return oauth.Errorf(oauth.InvalidRequest, "id_token_hint is not an ID token of this issuer")
+	}
+	a.hinted = subject
 	return nil
 }
 

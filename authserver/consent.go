@@ -110,7 +110,7 @@ func (s *Server) finish(w http.ResponseWriter, r *request, g *stage, user store.
 		s.redirectError(w, r, g.destination(), err)
 		return
 	}
-	s.respond(w, g.destination(), url.Values{"code": {code}})
+	seeOther(w, response(g.destination(), url.Values{"code": {code}}))
 }
 
 // grantee is whoever the journey's scopes would be granted to.

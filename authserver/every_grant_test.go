@@ -234,9 +234,8 @@ func TestAClientMayBeADocument(t *testing.T) {
 		document(good)(c)
 		c.Resources[0].Registration = &catalog.Registration{Dynamic: true}
 	})
-	refused := authservertest.NewBrowser(t).Get(server.Begin(app, nil))
-	if refused.Location == nil || refused.Location.Query().Get("error") != "invalid_target" {
-		t.Errorf("at a resource that takes no documents: got %d %v", refused.Status, refused.Location)
+	if got := linkBack(t, authservertest.NewBrowser(t).Get(server.Begin(app, nil)), app.Redirect); got.Get("error") != "invalid_target" {
+		t.Errorf("at a resource that takes no documents: got %v", got)
 	}
 	wantUnchanged(t, server, before)
 }

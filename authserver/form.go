@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/mcpauth/mcpauth/oauth"
@@ -14,6 +15,9 @@ import (
 
 // maxFormSize bounds the parameters of any request, in bytes.
 const maxFormSize = 64 << 10
+
+// bodyTimeout is how long the whole of a body may take to arrive.
+const bodyTimeout = 10 * time.Second
 
 const formType = "application/x-www-form-urlencoded"
 
@@ -39,7 +43,13 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return nil, oauth.Errorf(oauth.InvalidRequest, "the request's content must not be encoded")
 	}
+	// What cannot set a deadline, such as a recorder in a test, needs none.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err == nil { // else nobody waits for the rest either
+		_ = control.SetReadDeadline(time.Time{})
+	}
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return nil, oauth.Errorf(oauth.InvalidRequest, "the request is larger than %d KiB", limit>>10)

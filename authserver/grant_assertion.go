@@ -88,7 +88,7 @@ func (g assertionGrant) trusted(ctx context.Context, t *tokenRequest, stated str
 func expectation(t *tokenRequest, stated string, kind catalog.AssertionKind) assertion.Expectation {
 	e := assertion.Expectation{
 		Kind: assertion.Workload, Issuer: stated, Now: t.now,
-		Audiences: []string{t.issuer.String(), t.issuer.Issuer()},
+		Audiences: []string{t.issuer.String(), t.issuer.Issuer()}, SoleAudience: t.issuer.StrictAssertions(),
 	}
 	if kind == catalog.IdentityAssertion {
 		e.Kind = assertion.IdentityGrant
@@ -106,12 +106,13 @@ func assertedUser(trusted *catalog.TrustedIssuer, a *assertion.Assertion) (store
 		return usual
 	}
 	verified, _ := a.Claims["email_verified"].(bool)
+	authenticated, _ := a.Time("auth_time")
 	user, err := identity.Admit(
 		&catalog.IdentityProvider{Name: trusted.Name, Organization: trusted.Organization, AllowedEmailDomains: trusted.AllowedEmailDomains},
 		identity.Assertion{
 			Provider: trusted.Name, Subject: a.Text(claim(trusted.SubjectClaim, "sub")),
 			Email: a.Text(claim(trusted.EmailClaim, "email")), EmailVerified: verified,
-			Groups: a.Texts(claim(trusted.GroupsClaim, "groups")), AuthTime: a.IssuedAt,
+			Groups: a.Texts(claim(trusted.GroupsClaim, "groups")), AuthTime: authenticated,
 		})
 	if err != nil {
 		return store.User{}, oauth.Errorf(oauth.InvalidGrant, "trusted issuer %s may not vouch for this account", trusted.Name).WithCause(err)
@@ -139,7 +140,11 @@ func proveIdentity(t *tokenRequest, a *assertion.Assertion, user store.User) (pr
 	}
 	p := proof{Subject: user.Subject, User: &user, Issuer: t.issuer.String(), Intersects: true}
 	p.Once, p.OnceUntil = a.Once()
-	named, err := t.issuer.namedResources(a.Texts("resource"))
+	indicators, err := statedResources(a)
+	if err != nil {
+		return proof{}, err
+	}
+	named, err := t.issuer.namedResources(indicators)
 	if err != nil {
 		return proof{}, oauth.Errorf(oauth.InvalidTarget, "the assertion is for a resource that this issuer does not protect").WithCause(err)
 	}
@@ -159,6 +164,31 @@ func proveIdentity(t *tokenRequest, a *assertion.Assertion, user store.User) (pr
 		p.Scope = &scope
 	}
 	return p, nil
+}
+
+// statedResources are the assertion's "resource", none where it has none. They limit
+// the client, so what cannot be read of them is not passed over.
+func statedResources(a *assertion.Assertion) ([]string, error) {
+	claim, stated := a.Claims["resource"]
+	if !stated {
+		return nil, nil
+	}
+	items, isArray := claim.([]any)
+	if !isArray {
+		items = []any{claim}
+	}
+	var indicators []string
+	for _, item := range items {
+		text, isText := item.(string)
+		if !isText || text == "" {
+			return nil, errAssertion().WithCause(errors.New("its resource is neither a string nor an array of them"))
+		}
+		indicators = append(indicators, text)
+	}
+	if len(indicators) == 0 {
+		return nil, errAssertion().WithCause(errors.New("its resource is empty"))
+	}
+	return indicators, nil
 }
 
 // spend uses an identity assertion once, at whatever replica. A workload's own

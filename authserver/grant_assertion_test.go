@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,6 +154,10 @@ func TestAnIdentityAssertionIsRefused(t *testing.T) {
 		{"for no client", idJAG(t, server, key, map[string]any{"client_id": nil}), oauth.InvalidGrant},
 		{"for another resource", idJAG(t, server, key, map[string]any{"resource": "http://127.0.0.1:9402/mcp"}), oauth.InvalidTarget},
 		{"for an unknown resource", idJAG(t, server, key, map[string]any{"resource": "https://unknown.example/mcp"}), oauth.InvalidTarget},
+		{"for a resource that is too long to read", idJAG(t, server, key, map[string]any{"resource": "https://elsewhere.example/" + strings.Repeat("a", 300)}), oauth.InvalidTarget},
+		{"for a resource that is no text", idJAG(t, server, key, map[string]any{"resource": map[string]any{"uri": "x"}}), oauth.InvalidGrant},
+		{"for resources that are no texts", idJAG(t, server, key, map[string]any{"resource": []any{map[string]any{"uri": "x"}}}), oauth.InvalidGrant},
+		{"for resources that are none", idJAG(t, server, key, map[string]any{"resource": []any{}}), oauth.InvalidGrant},
 		{"with nothing that can be granted", idJAG(t, server, key, map[string]any{"scope": "other"}), oauth.InvalidGrant},
 		{"expired", idJAG(t, server, key, map[string]any{"exp": server.Now().Add(-time.Minute).Unix()}), oauth.InvalidGrant},
 		{"without an end", idJAG(t, server, key, map[string]any{"exp": nil}), oauth.InvalidGrant},

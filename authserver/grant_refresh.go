@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mcpauth/mcpauth/authserver/store"
+	"github.com/mcpauth/mcpauth/catalog"
 	"github.com/mcpauth/mcpauth/oauth"
 )
 
@@ -57,7 +58,7 @@ func (g refreshGrant) spend(ctx context.Context, t *tokenRequest) (store.Grant, 
 	token, _ := readRefreshToken(g.opts.Keys(), t.form.Get("refresh_token"), t.client.ID)
 	rotated, err := g.opts.Store.RotateRefresh(ctx, store.Rotation{
 		GrantID: token.grantID, Generation: token.generation, Now: t.now,
-		Grace: refreshGrace, IdleExpires: t.now.Add(t.resource.RefreshTokenIdle),
+		Grace: refreshGrace, IdleExpires: t.now.Add(t.idle()),
 	})
 	switch {
 	case errors.Is(err, store.ErrReused):
@@ -68,4 +69,17 @@ func (g refreshGrant) spend(ctx context.Context, t *tokenRequest) (store.Grant, 
 		return store.Grant{}, fmt.Errorf("rotate a refresh token: %w", err)
 	}
 	return rotated, nil
+}
+
+// idle is how long the next refresh token lives unused: the shortest time of the
+// resources that were granted on and are still served.
+func (t *tokenRequest) idle() time.Duration {
+	resources := []*catalog.Resource{t.resource}
+	for _, id := range t.proved.Resources {
+		if resource := t.issuer.Resource(id); resource != nil {
+			resources = append(resources, resource)
+		}
+	}
+	_, idle, _ := lifetimes(resources)
+	return idle
 }

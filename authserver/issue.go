@@ -1,6 +1,8 @@
 package authserver
 
 import (
+	"time"
+
 	"github.com/mcpauth/mcpauth/audit"
 	"github.com/mcpauth/mcpauth/authserver/store"
 	"github.com/mcpauth/mcpauth/oauth"
@@ -35,7 +37,7 @@ func (s *Server) sign(t *tokenRequest, granted store.Grant) (*tokenResponse, err
 	}
 	response := &tokenResponse{
 		AccessToken: signed, TokenType: tokenTypeBearer, Scope: t.scope.String(),
-		ExpiresIn: int64(t.resource.AccessTokenLifetime.Seconds()),
+		ExpiresIn: int64(claims.Expiry.Sub(t.now).Seconds()),
 	}
 	if t.key != nil {
 		response.TokenType = tokenTypeDPoP
@@ -61,7 +63,7 @@ func (s *Server) claims(t *tokenRequest, granted store.Grant) *accesstoken.Claim
 	claims := &accesstoken.Claims{
 		Issuer: t.issuer.String(), Subject: t.proved.Subject, Audience: t.resource.Audience(),
 		ClientID: t.client.ID, Scope: t.scope,
-		IssuedAt: t.now, Expiry: t.now.Add(t.resource.AccessTokenLifetime),
+		IssuedAt: t.now, Expiry: t.expiry(granted),
 		ID: credential.Random(16), GrantID: granted.ID, KeyThumbprint: t.thumbprint(),
 	}
 	if user := t.proved.User; user != nil {
@@ -71,13 +73,23 @@ func (s *Server) claims(t *tokenRequest, granted store.Grant) *accesstoken.Claim
 	return claims
 }
 
+// expiry is when the token ends: no later than its grant, behind whose end nothing
+// could revoke it.
+func (t *tokenRequest) expiry(granted store.Grant) time.Time {
+	expiry := t.now.Add(t.resource.AccessTokenLifetime)
+	if granted.ID != "" && granted.MaxExpires.Before(expiry) {
+		return granted.MaxExpires
+	}
+	return expiry
+}
+
 // refreshKey is what the refresh token is bound to: the key of a public client,
 // since one that authenticates proves itself anyway (RFC 9449 §5).
 func (t *tokenRequest) refreshKey() string {
 	switch {
 	case t.client.Confidential():
 		return ""
-	case t.grantType == oauth.GrantRefreshToken:
+	case t.proved.KeyThumbprint != "":
 		return t.proved.KeyThumbprint // what it was bound to it stays bound to
 	}
 	return t.thumbprint()

@@ -192,3 +192,35 @@ func TestAClientWithAWrongClockIsGivenANonce(t *testing.T) {
 	status, got, _ = tokenWith(t, server, form, key.proof(t, target, wrong, map[string]any{"nonce": nonce}))
 	wantStatus(t, status, http.StatusOK, got)
 }
+
+func TestARefreshBindsToTheKeyThatItProves(t *testing.T) {
+	server := authservertest.New(t)
+	app, tokens := signedIn(t, server)
+	key, thief := newHolder(t), newHolder(t)
+	server.Swap(func(c *catalog.Content) { c.Resources[0].RequireDPoP = true })
+	target := server.ResourceIssuer() + "/oauth/token"
+	status, got, _ := tokenWith(t, server, authservertest.Refresh(app, text(tokens, "refresh_token")), key.proof(t, target, server.Now(), nil))
+	wantStatus(t, status, http.StatusOK, got)
+	successor := authservertest.Refresh(app, text(got, "refresh_token"))
+	status, got, _ = tokenWith(t, server, successor, thief.proof(t, target, server.Now(), nil))
+	wantError(t, status, got, http.StatusBadRequest, oauth.InvalidGrant)
+	status, got, _ = tokenWith(t, server, successor, key.proof(t, target, server.Now(), nil))
+	wantStatus(t, status, http.StatusOK, got)
+}
+
+func TestAPushWithAWrongClockIsGivenANonceToo(t *testing.T) {
+	server := authservertest.New(t)
+	app, key := server.Register(t, nil), newHolder(t)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.ResourceIssuer()+"/oauth/par",
+		strings.NewReader(authservertest.Parameters(app, nil).Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("DPoP", key.proof(t, server.ResourceIssuer()+"/oauth/par", server.Now().Add(-time.Hour), nil))
+	status, got, header := server.DoHeader(t, request)
+	wantError(t, status, got, http.StatusBadRequest, oauth.UseDPoPNonce)
+	if header.Get("DPoP-Nonce") == "" {
+		t.Error("there is no nonce")
+	}
+}

@@ -29,6 +29,11 @@ type limits struct {
 	// pushed is by address, for pushed authorization requests, allPushed for
 	// everybody together.
 	pushed, allPushed *limit
+	// documents is by address, for metadata documents that have to be fetched.
+	documents *limit
+	// assertions is by client, allAssertions for everybody together: each has to be
+	// remembered until it expires.
+	assertions, allAssertions *limit
 	// codes is by user: who has signed in and consented once could go on without a
 	// page.
 	codes *limit
@@ -43,6 +48,9 @@ func newLimits() limits {
 		allRegistrations: newLimit("registrations", store.Rate{Every: 50 * time.Millisecond, Burst: 1000}, 1),
 		pushed:           newLimit("pushed request", store.Rate{Every: 20 * time.Millisecond, Burst: 300}, people),
 		allPushed:        newLimit("pushed requests", store.Rate{Every: 5 * time.Millisecond, Burst: 5000}, 1),
+		documents:        newLimit("document", store.Rate{Every: 2 * time.Second, Burst: 20}, people),
+		assertions:       newLimit("assertion", store.Rate{Every: 20 * time.Millisecond, Burst: 300}, people),
+		allAssertions:    newLimit("assertions", store.Rate{Every: 5 * time.Millisecond, Burst: 2000}, 1),
 		codes:            newLimit("code", store.Rate{Every: time.Second, Burst: 120}, people),
 	}
 }
@@ -98,14 +106,43 @@ func (s *Server) refill(ctx context.Context, l *limit, key string) error {
 	return nil
 }
 
-// throttle refuses a request that comes too soon after others.
-func (s *Server) throttle(w http.ResponseWriter, r *request, takes ...take) error {
-	allowed, err := s.takeAll(r.Context(), takes...)
+// callerKey is the key of the *http.Request in the context of what it causes.
+type callerKey struct{}
+
+// strangers bounds what clients that nobody declared can cause. It is a
+// client.Throttle.
+type strangers struct{ *Server }
+
+// Fetch implements client.Throttle.
+func (s strangers) Fetch(ctx context.Context) error {
+	caller, ok := ctx.Value(callerKey{}).(*http.Request)
+	if !ok {
+		return nil // ourselves
+	}
+	return s.soon(ctx, take{s.limits.documents, s.limitKey(caller)})
+}
+
+// Assert implements client.Throttle.
+func (s strangers) Assert(ctx context.Context, clientID string) error {
+	return s.soon(ctx, take{s.limits.assertions, clientID}, take{s.limits.allAssertions, ""})
+}
+
+// soon is the refusal of what comes too soon after others, or nil.
+func (s *Server) soon(ctx context.Context, takes ...take) error {
+	allowed, err := s.takeAll(ctx, takes...)
 	if err != nil || allowed {
 		return err
 	}
-	w.Header().Set("Retry-After", "60")
 	return oauth.Errorf(oauth.TemporarilyUnavailable, "too many requests; try again in a minute").WithStatus(http.StatusTooManyRequests)
+}
+
+// throttle refuses a request that comes too soon after others.
+func (s *Server) throttle(w http.ResponseWriter, r *request, takes ...take) error {
+	err := s.soon(r.Context(), takes...)
+	if err != nil {
+		w.Header().Set("Retry-After", "60")
+	}
+	return err
 }
 
 // limiter is a token bucket a key, for the keys seen last. It is safe for

@@ -3,8 +3,10 @@ package authserver
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +21,13 @@ const (
 	pushedLifetime = 90 * time.Second
 )
 
+// pushable are the parameters that authorize reads: nothing else is kept, neither
+// secrets nor what a stranger could fill the table with.
+var pushable = []string{
+	"client_id", "redirect_uri", "response_type", "response_mode", "state", "nonce", "scope", "resource", "request",
+	"code_challenge", "code_challenge_method", "dpop_jkt", "prompt", "max_age", "login_hint", "acr_values", "id_token_hint",
+}
+
 // pushedResponse is the answer of RFC 9126 §2.2.
 type pushedResponse struct {
 	RequestURI string `json:"request_uri"`
@@ -31,7 +40,7 @@ type pushedResponse struct {
 func (s *Server) par(w http.ResponseWriter, r *request) {
 	uri, err := s.push(w, r)
 	if err != nil {
-		s.writeError(w, r.Request, err)
+		s.writeTokenError(w, &tokenRequest{request: r, now: s.opts.Now()}, err)
 		return
 	}
 	s.writeJSON(w, r.Request, http.StatusCreated, pushedResponse{RequestURI: uri, ExpiresIn: int64(pushedLifetime.Seconds())})
@@ -56,13 +65,11 @@ func (s *Server) push(w http.ResponseWriter, r *request) (string, error) {
 		return "", err
 	}
 	form.Set("client_id", cl.ID)
-	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
-		form.Del(name)
-	}
+	maps.DeleteFunc(form, func(name string, _ []string) bool { return !slices.Contains(pushable, name) })
 	if err := s.bindPushed(r, form); err != nil {
 		return "", err
 	}
-	a := &authorization{ctx: r.Context(), issuer: r.issuer, params: form, pushed: true}
+	a := &authorization{ctx: r.Context(), issuer: r.issuer, params: form, pushed: true, keys: s.opts.Keys()}
 	if err := a.run(append(a.proveDestination(), a.checkRequest()...)); err != nil {
 		return "", err
 	}

@@ -1,6 +1,7 @@
 package authserver_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mcpauth/mcpauth/authserver/authservertest"
+	"github.com/mcpauth/mcpauth/authserver/store"
 	"github.com/mcpauth/mcpauth/catalog"
 	"github.com/mcpauth/mcpauth/oauth"
 )
@@ -133,4 +135,32 @@ func TestAClientThatHasToPushIsRefusedOtherwise(t *testing.T) {
 			t.Errorf("got %v", answer)
 		}
 	}
+}
+
+func TestNothingIsKeptOfWhatAuthorizeDoesNotRead(t *testing.T) {
+	kept := &pushes{}
+	server := authservertest.New(t)
+	kept.Store = server.Store.Store
+	server.Store.Store = kept
+	app := server.Register(t, nil)
+	status, pushed := push(t, server, authservertest.Parameters(app, url.Values{
+		"client_secret": {"s3cret"}, "padding": {strings.Repeat("\u00e9", 5000)},
+	}))
+	wantStatus(t, status, http.StatusUnauthorized, pushed) // a public client has no secret
+	status, pushed = push(t, server, authservertest.Parameters(app, changed("padding", strings.Repeat("\u00e9", 5000))))
+	wantStatus(t, status, http.StatusCreated, pushed)
+	if got := kept.last.Parameters; len(got) > 1000 || strings.Contains(got, "padding") {
+		t.Errorf("kept: %.200s", got)
+	}
+}
+
+// pushes remembers the last pushed request.
+type pushes struct {
+	store.Store
+	last store.PushedRequest
+}
+
+func (p *pushes) CreatePushedRequest(ctx context.Context, r store.PushedRequest) error {
+	p.last = r
+	return p.Store.CreatePushedRequest(ctx, r)
 }

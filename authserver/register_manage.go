@@ -36,7 +36,7 @@ func errRegistrationToken() *oauth.Error {
 }
 
 // managed finds the registration that the request may manage. A client that is
-// blocked, or that could not register any more, manages nothing.
+// blocked manages nothing, and one that could not register any more may only go.
 func (s *Server) managed(r *request) (store.Registration, string, error) {
 	token, ok := bearerToken(r.Request)
 	if !ok || r.issuer.Registration().Blocks(r.rest) {
@@ -51,6 +51,9 @@ func (s *Server) managed(r *request) (store.Registration, string, error) {
 	}
 	if !kept.Token.Matches(token) || kept.Resource != r.issuer.resourceID() {
 		return store.Registration{}, "", errRegistrationToken()
+	}
+	if r.Method == http.MethodDelete {
+		return kept, token, nil
 	}
 	return kept, token, mayRegister(r.issuer)
 }

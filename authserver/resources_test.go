@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mcpauth/mcpauth/authserver/authservertest"
 	"github.com/mcpauth/mcpauth/catalog"
@@ -118,5 +119,43 @@ func TestAnIDTokenIsForThoseWhoWereGrantedOpenID(t *testing.T) {
 			server.Call(t, http.MethodPost, server.ResourceIssuer()+"/oauth/revoke", "application/x-www-form-urlencoded", form.Encode())
 			wantUnchanged(t, server, before)
 		})
+	}
+}
+
+func TestAGrantOfSeveralResourcesIsIdleAsTheStrictestSays(t *testing.T) {
+	server := authservertest.New(t, authservertest.WithContent(func(c *catalog.Content) {
+		secondResource(c)
+		c.Resources[0].RefreshTokenIdle = time.Hour
+	}))
+	app := rootApp(t, server)
+	params := authservertest.Parameters(app, url.Values{"resource": {authservertest.ResourceURL, mailURL}, "scope": {"todo:read mail:send"}})
+	answer := server.SignIn(t, server.Issuer+"/oauth/authorize?"+params.Encode())
+	status, tokens := rootToken(t, server, authservertest.Exchange(app, answer.Get("code"), nil))
+	wantStatus(t, status, http.StatusOK, tokens)
+	refresh := authservertest.Refresh(app, text(tokens, "refresh_token"))
+	refresh.Set("resource", mailURL)
+	status, tokens = rootToken(t, server, refresh)
+	wantStatus(t, status, http.StatusOK, tokens)
+	server.Advance(2 * time.Hour)
+	status, got := rootToken(t, server, authservertest.Refresh(app, text(tokens, "refresh_token")))
+	wantError(t, status, got, http.StatusBadRequest, oauth.InvalidGrant)
+}
+
+// A default of one resource is not what somebody asked of another.
+func TestADefaultOfOneResourceIsNotGrantedAtAnother(t *testing.T) {
+	server := authservertest.New(t, authservertest.WithContent(func(c *catalog.Content) {
+		secondResource(c)
+		c.Resources[1].Scopes = append(c.Resources[1].Scopes, &catalog.Scope{Name: "todo:write", Description: "Write about tasks", Default: true})
+	}))
+	app := rootApp(t, server)
+	begin := func(scope string) *authservertest.Page {
+		params := authservertest.Parameters(app, url.Values{"resource": {authservertest.ResourceURL, mailURL}, "scope": {scope}})
+		return authservertest.NewBrowser(t).Get(server.Issuer + "/oauth/authorize?" + params.Encode())
+	}
+	if page := begin("todo:read"); page.Location == nil || page.Location.Query().Get("error") != "invalid_scope" {
+		t.Errorf("a scope of one alone: got %d %v", page.Status, page.Location)
+	}
+	if page := begin("todo:read mail:send"); page.Location == nil || page.Location.Query().Has("error") {
+		t.Errorf("a scope of each: got %d %v", page.Status, page.Location)
 	}
 }

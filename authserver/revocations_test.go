@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mcpauth/mcpauth/authserver/authservertest"
+	"github.com/mcpauth/mcpauth/catalog"
 	"github.com/mcpauth/mcpauth/oauth"
 	"github.com/mcpauth/mcpauth/oauth/revocation"
 )
@@ -122,5 +123,22 @@ func TestAFollowerKeepsASetUpToDate(t *testing.T) {
 	}
 	if !set.Contains(verify(t, server, tokens).GrantID) {
 		t.Error("the set lacks the grant")
+	}
+}
+
+// Nothing could revoke a token behind the end of its grant, and so there is none.
+func TestATokenEndsWithItsGrant(t *testing.T) {
+	server := authservertest.New(t, authservertest.WithContent(func(c *catalog.Content) {
+		r := c.Resources[0]
+		r.RefreshTokenIdle, r.RefreshTokenMax, r.AccessTokenLifetime = time.Hour, time.Hour, time.Hour
+	}))
+	app, tokens := signedIn(t, server)
+	ends := verify(t, server, tokens).Expiry
+	server.Advance(50 * time.Minute)
+	status, tokens := server.Token(t, authservertest.Refresh(app, text(tokens, "refresh_token")))
+	wantStatus(t, status, http.StatusOK, tokens)
+	got := verify(t, server, tokens)
+	if got.Expiry.Sub(ends).Abs() > 2*time.Second || tokens["expires_in"].(float64) > 601 {
+		t.Errorf("expiry %v, expires_in %v, want the grant's end %v", got.Expiry, tokens["expires_in"], ends)
 	}
 }

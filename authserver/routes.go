@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -93,7 +94,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, v *view, path 
 		s.notFound(w, r)
 		return
 	}
-	req := &request{Request: r, issuer: issuer{view: v}}
+	req := &request{Request: r.WithContext(context.WithValue(r.Context(), callerKey{}, r)), issuer: issuer{view: v}}
 	if id, rest, isResource := splitResource(below); isResource {
 		if req.issuer, ok = v.issuer(id); !ok {
 			s.notFound(w, r)

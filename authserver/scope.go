@@ -23,18 +23,23 @@ func offeredScopes(resource *catalog.Resource) oauth.ScopeSet {
 
 // requestedScope is what a request asks for, as far as resources and client allow
 // it. Scopes that no resource has are dropped, because deployed clients ask every
-// server for "openid"; of a resource of which a request names nothing we know it
-// asks for the defaults. It fails with invalid_scope where nothing is left, unless
-// the resources have no scopes at all: their tokens carry none.
+// server for "openid"; a request that names nothing we know asks for the defaults of
+// every resource. It fails with invalid_scope where nothing is left, unless the
+// resources have no scopes at all: their tokens carry none.
 func requestedScope(resources []*catalog.Resource, c *client.Client, requested oauth.ScopeSet) (oauth.ScopeSet, error) {
-	var scope, identity, known oauth.ScopeSet
+	var scope, defaults, identity, known oauth.ScopeSet
 	for _, resource := range resources {
-		named := c.Limit(requested.Intersect(resource.ScopeNames()))
-		if named.Empty() {
-			named = c.Limit(resource.DefaultScopes())
-		}
-		scope, known = scope.Union(named), known.Union(resource.ScopeNames())
+		scope = scope.Union(c.Limit(requested.Intersect(resource.ScopeNames())))
+		defaults, known = defaults.Union(c.Limit(resource.DefaultScopes())), known.Union(resource.ScopeNames())
 		identity = identity.Union(requested.Intersect(identityScopes(resource)))
+	}
+	if scope.Empty() {
+		scope = defaults
+	}
+	for _, resource := range resources {
+		if len(resource.Scopes) > 0 && !scope.Empty() && scope.Intersect(resource.ScopeNames()).Empty() {
+			return oauth.ScopeSet{}, oauth.Errorf(oauth.InvalidScope, "the request names no scope of %s; there are: %s", resource.URL, resource.ScopeNames())
+		}
 	}
 	if scope.Empty() && !known.Empty() {
 		return oauth.ScopeSet{}, oauth.Errorf(oauth.InvalidScope, "none of the requested scopes can be granted to this client; there are: %s", known)

@@ -90,6 +90,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{opts: o, pages: pages, limits: newLimits(), feed: newFeed(o.Store)}
 	s.clients = client.NewDirectory(client.DirectoryOptions{
 		Registrations: o.Store, Once: o.Store, Secrets: o.Secrets, Now: o.Now, Logger: o.Logger,
+		Throttle: strangers{s},
 	})
 	s.endpoints, s.grantTypes = s.routes(), s.grants()
 	return s, nil

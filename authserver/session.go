@@ -57,16 +57,18 @@ func (s *Server) session(r *request) (*store.User, error) {
 	return &user, nil
 }
 
-// signedIn is who need not sign in again for an authorization with this wish.
-func (s *Server) signedIn(r *request, wish identity.Wish) (*store.User, error) {
+// signedIn is who need not sign in again for an authorization with this wish, and,
+// where a hint named somebody, for them alone.
+func (s *Server) signedIn(r *request, wish identity.Wish, hinted string) (*store.User, error) {
 	if r.issuer.SessionLifetime() <= 0 || wish.Login || wish.SelectAccount {
 		return nil, nil
 	}
 	user, err := s.session(r)
-	if err != nil || user == nil {
+	if err != nil || user == nil || hinted != "" && user.Subject != hinted {
 		return nil, err
 	}
-	if wish.MaxAge != nil && s.opts.Now().Sub(user.AuthTime) > *wish.MaxAge {
+	// Of somebody whose provider did not say when, nobody knows how long it is ago.
+	if wish.MaxAge != nil && (user.AuthTime.IsZero() || s.opts.Now().Sub(user.AuthTime) > *wish.MaxAge) {
 		return nil, nil
 	}
 	if wish.ACRValues != "" && !slices.Contains(strings.Fields(wish.ACRValues), user.ACR) {
@@ -90,7 +92,7 @@ func (s *Server) endSession(r *request) error {
 // stillSignedIn reports whether whoever is on the journey has not signed out
 // since, or somebody else in: approval is theirs alone.
 func (s *Server) stillSignedIn(r *request, g *stage) (bool, error) {
-	if g.User == nil || g.issuer.SessionLifetime() <= 0 {
+	if g.User == nil {
 		return true, nil
 	}
 	user, err := s.session(r)

@@ -1,6 +1,7 @@
 package authserver_test
 
 import (
+	"html"
 	"net/http"
 	"net/url"
 	"strings"
@@ -78,10 +79,10 @@ func TestPromptNoneAnswersWithoutAPage(t *testing.T) {
 	app, browser := webApp(t, server), authservertest.NewBrowser(t)
 	silent := func() url.Values {
 		page := browser.Get(server.Begin(app, changed("prompt", "none")))
-		if page.Location == nil || !strings.HasPrefix(page.Location.String(), app.Redirect) {
-			t.Fatalf("got %d, Location %v, want an answer to the client", page.Status, page.Location)
+		if page.Location != nil && strings.HasPrefix(page.Location.String(), app.Redirect) {
+			return page.Location.Query()
 		}
-		return page.Location.Query()
+		return linkBack(t, page, app.Redirect)
 	}
 	if got := silent().Get("error"); got != "login_required" {
 		t.Errorf("nobody signed in: got %q", got)
@@ -204,6 +205,69 @@ func TestASessionCookieThatSomebodyPlantedIsWorthNothing(t *testing.T) {
 	for _, cookie := range browser.Client.Jar.Cookies(issuer) {
 		if cookie.Name == "mcpauth-session" && cookie.Value == planted {
 			t.Error("the planted session has become the user's")
+		}
+	}
+}
+
+// linkBack is what a page's link would tell the client.
+func linkBack(t *testing.T, page *authservertest.Page, redirect string) url.Values {
+	t.Helper()
+	_, rest, ok := strings.Cut(page.Body, `href="`+redirect)
+	target, _, closed := strings.Cut(rest, `"`)
+	if page.Status != http.StatusBadRequest || !ok || !closed {
+		t.Fatalf("got %d, Location %v, want a page with a link to the client: %s", page.Status, page.Location, page.Body)
+	}
+	parsed, err := url.Parse(redirect + html.UnescapeString(target))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed.Query()
+}
+
+func TestWithoutSessionsApprovalIsTheirsTooWhoSignedIn(t *testing.T) {
+	server := authservertest.New(t, authservertest.WithContent(func(c *catalog.Content) { c.SessionLifetime = 0 }))
+	app, browser := server.Register(t, nil), authservertest.NewBrowser(t)
+	consent := server.ConsentPage(browser, server.Begin(app, nil), authservertest.Username)
+	browser.Get(server.Issuer+"/account").Follow(server.Issuer).Submit("signout", changed("signout", "yes"))
+	wantErrorPage(t, consent.Submit("decision", changed("decision", "approve")))
+	if end := server.ConsentPage(browser, server.Begin(app, nil), authservertest.Username).Submit("decision", changed("decision", "approve")); !end.Location.Query().Has("code") {
+		t.Errorf("signed in again: got %v", end.Location)
+	}
+}
+
+func TestMaxAgeIsNotKeptByATimeThatNobodyStated(t *testing.T) {
+	u := newUpstream(t)
+	server := authservertest.New(t, authservertest.WithContent(u.alone))
+	app, browser := server.Register(t, nil), authservertest.NewBrowser(t)
+	consent := browser.Get(server.Begin(app, nil)).Follow(server.Issuer)
+	through(browser, consent.Submit("decision", changed("decision", "approve")))
+	again := browser.Get(server.Begin(app, changed("max_age", "600"))).Follow(server.Issuer)
+	if strings.Contains(again.Body, "carol@corp.example") {
+		t.Error("the session answers for a time that the provider did not state")
+	}
+}
+
+// An answer is for the user whom the client named, and nobody else (OpenID Connect
+// Core §3.1.2.2).
+func TestAnIDTokenHintIsForItsUserAlone(t *testing.T) {
+	server := authservertest.New(t, authservertest.WithContent(func(c *catalog.Content) { c.Resources[0].OpenID = true }))
+	app := webApp(t, server)
+	alice, bob := authservertest.NewBrowser(t), authservertest.NewBrowser(t)
+	openID := changed("scope", "openid todo:read")
+	status, tokens := server.Redeem(t, app, server.SignInWith(alice, server.Begin(app, openID), authservertest.Username))
+	wantStatus(t, status, http.StatusOK, tokens)
+	server.SignInWith(bob, server.Begin(app, openID), authservertest.OtherUsername)
+	silent := with(url.Values{"prompt": {"none"}, "id_token_hint": {text(tokens, "id_token")}}, openID)
+	server.Advance(2 * time.Hour) // an expired one still names somebody
+	if page := alice.Get(server.Begin(app, silent)); page.Location == nil || !page.Location.Query().Has("code") {
+		t.Errorf("alice: got %d %v", page.Status, page.Location)
+	}
+	if got := linkBack(t, bob.Get(server.Begin(app, silent)), app.Redirect); got.Get("error") != "login_required" {
+		t.Errorf("bob: got %v", got)
+	}
+	for _, hint := range []string{"x", text(tokens, "access_token"), text(tokens, "id_token") + "x"} {
+		if got := linkBack(t, alice.Get(server.Begin(app, changed("id_token_hint", hint))), app.Redirect); got.Get("error") != "invalid_request" {
+			t.Errorf("a hint that is none: got %v", got)
 		}
 	}
 }

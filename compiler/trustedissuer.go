@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -109,9 +110,16 @@ func (c *compilation) sharesName(object *v1alpha1.AuthorizationServer, spec *v1a
 		if p.Name != spec.Name || p.Namespace != object.Namespace || p.Spec.AuthorizationServerRef.Name != object.Name {
 			return false
 		}
-		same := p.Spec.OIDC != nil && p.Spec.OIDC.Issuer == spec.Issuer
+		same := p.Spec.OIDC != nil && p.Spec.OIDC.Issuer == spec.Issuer && subjectClaim(p.Spec.OIDC.Claims) == subjectClaim(spec.Claims)
 		return spec.Type != v1alpha1.TrustedIdentityAssertion || !same
 	})
+}
+
+func subjectClaim(names *v1alpha1.ClaimNames) string {
+	if names == nil {
+		return "sub"
+	}
+	return cmp.Or(names.Subject, "sub")
 }
 
 func trustedIssuer(spec *v1alpha1.TrustedIssuer, condition func(map[string]any) bool) *catalog.TrustedIssuer {

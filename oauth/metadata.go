@@ -68,6 +68,9 @@ type ServerMetadata struct {
 
 	AuthorizationResponseIssParameterSupported bool `json:"authorization_response_iss_parameter_supported"`
 	ClientIDMetadataDocumentSupported          bool `json:"client_id_metadata_document_supported"`
+	// RequestURIParameterSupported is about request objects at URLs of the client's:
+	// false has to be said, since OpenID Connect takes its absence for true.
+	RequestURIParameterSupported bool `json:"request_uri_parameter_supported"`
 }
 
 // ResourceMetadata is the document of RFC 9728 §2.

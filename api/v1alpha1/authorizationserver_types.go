@@ -199,6 +199,7 @@ type TrustedIssuer struct {
 	// of these domains.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=253
@@ -298,7 +299,7 @@ const (
 // Registration says which clients may come by themselves.
 type Registration struct {
 	// Dynamic registration (RFC 7591): AI hosts register themselves. Everybody who registers still needs a
-	// user's sign-in and consent.
+	// user's sign-in and consent. Disabled refuses those that registered before as well.
 	// +optional
 	// +kubebuilder:default=Enabled
 	Dynamic Switch `json:"dynamic,omitempty"`
@@ -306,6 +307,7 @@ type Registration struct {
 	// Any host when absent. Loopback redirects of native applications are always allowed.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
 	// +kubebuilder:validation:items:MinLength=1
@@ -318,6 +320,7 @@ type Registration struct {
 	// AllowedDocumentHosts limits the hosts of metadata documents. Any host when absent.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
 	// +kubebuilder:validation:items:MinLength=1

@@ -52,6 +52,7 @@ type IdentityProviderSpec struct {
 	// domains. Everybody whom the provider knows when absent.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=253

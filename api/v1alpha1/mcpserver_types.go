@@ -143,6 +143,7 @@ type ServerRegistration struct {
 	// AllowedRedirectHosts limits the https hosts to which such clients may have users sent back.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
 	// +kubebuilder:validation:items:MinLength=1
@@ -150,6 +151,7 @@ type ServerRegistration struct {
 	// AllowedDocumentHosts limits the hosts of metadata documents.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
 	// +kubebuilder:validation:items:MinLength=1

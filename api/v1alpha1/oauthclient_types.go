@@ -104,6 +104,7 @@ type OAuthClientSpec struct {
 	// Scopes limits what the client may be granted. Every scope of its servers when absent.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=128
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=128

@@ -41,6 +41,11 @@ func (r *Resolver) verifyAssertion(ctx context.Context, c *Client, raw string, a
 	if err != nil {
 		return oauth.Errorf(oauth.InvalidClient, "%w", err) // its text is for whoever sent it
 	}
+	if throttle := r.options.Throttle; throttle != nil && !c.Declared() {
+		if err := throttle.Assert(ctx, c.ID); err != nil {
+			return err
+		}
+	}
 	key, until := a.Once()
 	first, err := r.options.Once.UseOnce(ctx, key, until)
 	if err != nil {

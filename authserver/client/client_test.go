@@ -188,7 +188,7 @@ func TestAClientIsWhoItProvesToBe(t *testing.T) {
 		{"no id", []string{rawBasic("", secret)}, nil, "", oauth.InvalidClient},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := authenticate(t, resolver(t, catalog.Registration{}), test.form, test.headers...)
+			got, err := authenticate(t, resolver(t, catalog.Registration{Dynamic: true}), test.form, test.headers...)
 			var refusal *oauth.Error
 			switch {
 			case test.code != "" && (!errors.As(err, &refusal) || refusal.Code != test.code):
@@ -201,7 +201,7 @@ func TestAClientIsWhoItProvesToBe(t *testing.T) {
 }
 
 func TestAFailingStoreIsNoUnknownClient(t *testing.T) {
-	_, err := authenticate(t, resolver(t, catalog.Registration{}), url.Values{"client_id": {"broken"}})
+	_, err := authenticate(t, resolver(t, catalog.Registration{Dynamic: true}), url.Values{"client_id": {"broken"}})
 	var refusal *oauth.Error
 	if err == nil || errors.As(err, &refusal) {
 		t.Errorf("error: got %v, want one that is no answer to the client", err)
@@ -209,14 +209,14 @@ func TestAFailingStoreIsNoUnknownClient(t *testing.T) {
 }
 
 func TestADeclaredClientCannotBeSquattedOn(t *testing.T) {
-	got := resolve(t, resolver(t, catalog.Registration{}), "basic")
+	got := resolve(t, resolver(t, catalog.Registration{Dynamic: true}), "basic")
 	if got.Origin != client.Declared || !got.Declared() || !got.Confidential() {
 		t.Errorf("got %+v", got)
 	}
 }
 
 func TestReachAndLimits(t *testing.T) {
-	r := resolver(t, catalog.Registration{})
+	r := resolver(t, catalog.Registration{Dynamic: true})
 	for _, test := range []struct {
 		id    string
 		reach bool // of "todo"
@@ -289,7 +289,7 @@ func TestAResourceSaysWhereStrangersMaySendUsers(t *testing.T) {
 }
 
 func TestWhatAClientDemandsOfItselfIsKept(t *testing.T) {
-	r := resolver(t, catalog.Registration{})
+	r := resolver(t, catalog.Registration{Dynamic: true})
 	for _, id := range []string{"strict", "root"} {
 		if c := resolve(t, r, id); !c.RequirePushedRequests || !c.RequireDPoP {
 			t.Errorf("%s: %+v", id, c)
@@ -355,11 +355,18 @@ func TestARedirectIsRegisteredOrTheOnlyOne(t *testing.T) {
 }
 
 func TestAHostThatIsNoLongerAllowedIsNoRedirect(t *testing.T) {
-	got := resolve(t, resolver(t, catalog.Registration{RedirectHosts: []string{"claude.ai"}}), "mine")
+	got := resolve(t, resolver(t, catalog.Registration{Dynamic: true, RedirectHosts: []string{"claude.ai"}}), "mine")
 	if _, err := got.RedirectURI("https://app.example/cb"); !errors.Is(err, client.ErrUnregisteredRedirect) {
 		t.Errorf("the host is allowed still: %v", err)
 	}
 	if _, err := got.RedirectURI("http://localhost:1234/cb"); err != nil {
 		t.Errorf("the loopback redirect is gone: %v", err)
+	}
+}
+
+func TestWhereNobodyMayRegisterNobodyIsRegistered(t *testing.T) {
+	r := resolver(t, catalog.Registration{})
+	if _, err := r.Resolve(t.Context(), "mine"); !errors.Is(err, client.ErrUnknown) {
+		t.Errorf("got %v, want ErrUnknown", err)
 	}
 }

@@ -62,8 +62,8 @@ type Once interface {
 	UseOnce(ctx context.Context, key credential.Hash, expires time.Time) (bool, error)
 }
 
-// DirectoryOptions say what a Directory works with. All but Now, Logger and DNS
-// are required.
+// DirectoryOptions say what a Directory works with. All but Now, Logger, DNS and
+// Throttle are required.
 type DirectoryOptions struct {
 	Registrations Registrations
 	Once          Once
@@ -74,6 +74,18 @@ type DirectoryOptions struct {
 	Logger *slog.Logger
 	// DNS looks up the names that strangers wrote; nil means the system's.
 	DNS *net.Resolver
+	// Throttle bounds what one stranger can cause; nil lets everybody.
+	Throttle Throttle
+}
+
+// Throttle says why a caller may cause no more for now, or nil. The context is the
+// request's; the errors are the answer to it.
+type Throttle interface {
+	// Fetch is asked before a metadata document is fetched.
+	Fetch(ctx context.Context) error
+	// Assert is asked before an assertion of a client that nobody declared is
+	// remembered.
+	Assert(ctx context.Context, clientID string) error
 }
 
 // Directory knows clients for as long as the server lives, with what it fetched of

@@ -31,7 +31,8 @@ type Resolver struct {
 }
 
 // Resolve finds a client by its id. It fails with ErrUnknown, which ErrBlocked is
-// too, or with a *DocumentError; any other error is a failure of the store. A
+// too, with a *DocumentError, or with Throttle's; any other error is a failure of
+// the store. A
 // declared client always wins, so that nothing in the store and no document can
 // stand in for it.
 func (r *Resolver) Resolve(ctx context.Context, id string) (*Client, error) {
@@ -46,6 +47,9 @@ func (r *Resolver) Resolve(ctx context.Context, id string) (*Client, error) {
 	}
 	if IsDocumentID(id) {
 		return r.document(ctx, id)
+	}
+	if !r.catalog.Registration().Dynamic {
+		return nil, ErrUnknown // as where documents are not taken: who may not come may not stay
 	}
 	registration, err := r.options.Registrations.Registration(ctx, id, r.options.Now())
 	if errors.Is(err, store.ErrNotFound) {
@@ -106,6 +110,10 @@ func (r *Resolver) document(ctx context.Context, id string) (*Client, error) {
 		return nil, &DocumentError{ID: id, Reason: "this server serves no apps of its host" + askOperators}
 	}
 	d, err := r.documentAt(ctx, id)
+	var refused *oauth.Error
+	if errors.As(err, &refused) {
+		return nil, refused
+	}
 	if err != nil {
 		return nil, newDocumentError(id, err)
 	}
@@ -128,6 +136,15 @@ func (r *Resolver) document(ctx context.Context, id string) (*Client, error) {
 func (r *Resolver) documentAt(ctx context.Context, id string) (*document, error) {
 	if text, pinned := r.catalog.Registration().Documents[id]; pinned {
 		return parseDocument(id, []byte(text), r.fetched.outbound.Check)
+	}
+	// What would not be dialled costs nobody else a fetch.
+	if err := r.fetched.outbound.Check(id); err != nil {
+		return nil, err
+	}
+	if r.options.Throttle != nil && !r.fetched.documents.Fresh(id) {
+		if err := r.options.Throttle.Fetch(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return r.fetched.documents.Get(ctx, id)
 }

@@ -55,7 +55,7 @@ func newWorld(t *testing.T, change ...func(*client.DirectoryOptions)) *world {
 
 // open accepts every document and reaches the site.
 func (w *world) open() catalog.Content {
-	c := content(catalog.Registration{MetadataDocuments: true})
+	c := content(catalog.Registration{Dynamic: true, MetadataDocuments: true})
 	c.Outbound = catalog.Outbound{PrivateHosts: []string{"127.0.0.1"}, CABundle: w.site.CABundle()}
 	return c
 }

@@ -32,7 +32,9 @@ type Assertion struct {
 	EmailVerified bool
 	Name          string
 	Groups        []string
-	AuthTime      time.Time
+	// AuthTime is when the user proved who they are; zero where the provider does
+	// not say.
+	AuthTime time.Time
 	// ACR is the authentication context class that the provider stated.
 	ACR string
 }

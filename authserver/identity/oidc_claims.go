@@ -67,11 +67,15 @@ func (c claims) texts(name string) []string {
 // claimed accepts true and, since some providers write it so, "true".
 func (c claims) claimed(name string) bool { return c[name] == true || c[name] == "true" }
 
-// authTime is when the user proved who they are: auth_time where the provider
-// says it, else now. It is never in the future.
+// authTime is when the user proved who they are, as the provider says: the zero
+// time where it does not, since its own session may be days old. It is never in the
+// future.
 func (c claims) authTime(now time.Time) time.Time {
 	seconds, ok := c["auth_time"].(float64)
-	if !ok || seconds <= 0 || seconds >= float64(now.Unix()) {
+	switch {
+	case !ok || seconds <= 0:
+		return time.Time{}
+	case seconds >= float64(now.Unix()):
 		return now.UTC()
 	}
 	return time.Unix(int64(seconds), 0).UTC()

@@ -25,7 +25,7 @@ func TestASignInUpstreamEndsInAnAssertion(t *testing.T) {
 	}
 	want := Assertion{
 		Provider: "corp", Subject: "u-1", Email: "ann@corp.com", EmailVerified: true,
-		Name: "Ann", Groups: []string{"staff", "ops"}, AuthTime: testNow,
+		Name: "Ann", Groups: []string{"staff", "ops"}, // and no AuthTime, since it states none
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the assertion (-want +got):\n%s", diff)

@@ -115,6 +115,9 @@ type Failure struct {
 	Title, Message, Advice string
 	// Code is the OAuth error code, for whoever is asked for help.
 	Code string
+	// ReturnURL leads back to the app, by a link that names ReturnHost, where nobody
+	// but the person may decide to go there; empty hides it.
+	ReturnURL, ReturnHost string
 }
 
 // Failure writes the error page. Errors are of our own templates.

@@ -30,6 +30,7 @@ const (
 	byID             = `grant_id = $4 AND revoked_at = 0`
 	byUserAndClient  = `user_subject = $4 AND client_id = $5 AND ` + living
 	byClient         = `client_id = $4 AND ` + living
+	spendCodes       = `UPDATE codes SET spent_at = $1 WHERE user_subject = $2 AND client_id = $3 AND spent_at = 0`
 	insertRevocation = `INSERT INTO revocations (sequence, id, expires_at)
 		SELECT value + 1, $1, $2 FROM sequences WHERE name = 'revocations' AND NOT EXISTS (SELECT 1 FROM revocations WHERE id = $1)`
 	selectRevocation  = `SELECT COUNT(*) FROM (SELECT 1 FROM revocations WHERE id = $1 LIMIT 1) AS found`
@@ -68,7 +69,11 @@ func (s *sqlStore) RevokeGrants(ctx context.Context, subject, clientID string, n
 	err := s.db.transact(ctx, func(ctx context.Context, q statements) (err error) {
 		ids = nil
 		before, err := revoke(ctx, q, now, byUserAndClient, subject, clientID)
-		if err != nil || before < 0 {
+		if err != nil {
+			return err
+		}
+		// What has been approved and not been redeemed yet begins no more.
+		if _, err := q.exec(ctx, spendCodes, millis(now), subject, clientID); err != nil || before < 0 {
 			return err
 		}
 		ids, err = revokedSince(ctx, q, before)

@@ -81,7 +81,7 @@ type User struct {
 	Organization string
 	Groups       []string
 	Provider     string
-	// AuthTime is when the user proved who they are.
+	// AuthTime is when the user proved who they are; zero where nobody said.
 	AuthTime time.Time
 	// ACR is the authentication context class that the provider stated; empty where
 	// it stated none.
@@ -189,7 +189,7 @@ type Grants interface {
 	// an unknown or revoked one is no error.
 	RevokeGrant(ctx context.Context, id string, now time.Time) error
 	// RevokeGrants ends all living grants of a user to a client, as RevokeGrant does,
-	// and returns their ids.
+	// and returns their ids. Codes that were not redeemed yet are spent with them.
 	RevokeGrants(ctx context.Context, subject, clientID string, now time.Time) ([]string, error)
 	// GrantsOf returns at most limit living grants of a user, the newest first.
 	GrantsOf(ctx context.Context, subject string, now time.Time, limit int) ([]Grant, error)

@@ -62,6 +62,12 @@ func NewCache[T any](o CacheOptions, fetch Fetch[T]) *Cache[T] {
 	}
 }
 
+// Fresh reports whether Get would answer without a fetch.
+func (c *Cache[T]) Fresh(url string) bool {
+	kept, ok := c.entries.Peek(url)
+	return ok && c.options.Now().Before(kept.fresh)
+}
+
 // Get returns the value of the document at url, fetched anew where it is not
 // fresh: once for everybody who asks at the same time. A value that cannot be
 // fetched for a reason that is Transient serves on until MaxStale; any other

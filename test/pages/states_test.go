@@ -193,6 +193,10 @@ func endStates() []state {
 			Site: bare(), Title: "This sign-in has expired", Advice: "Go back to the app and start signing in again.",
 			Message: "It took too long, or it was started in another browser or window.",
 		}),
+		failure("with a way back", page.Failure{
+			Site: branded(), Title: "This request cannot be continued", Message: "None of the scopes can be granted.", Code: "invalid_scope",
+			Advice: "The app can be told so, and may know what to do.", ReturnURL: "https://app.example/callback?error=invalid_scope", ReturnHost: "app.example",
+		}),
 		failure("with a code", page.Failure{
 			Site: branded(), Title: "This request cannot be continued", Message: "No client has this id.", Code: "invalid_client",
 			Advice: "Go back to the app and start again. If that does not help, remove this server in the app and add it again.",

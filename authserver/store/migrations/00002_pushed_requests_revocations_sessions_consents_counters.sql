@@ -41,6 +41,7 @@ DROP INDEX grants_revocation;
 CREATE INDEX grants_sweep ON grants (sweep_at);
 CREATE INDEX grants_user ON grants (user_subject, created_at);
 CREATE INDEX grants_client ON grants (client_id);
+CREATE INDEX codes_user ON codes (user_subject, client_id);
 
 CREATE TABLE revocations (
     sequence   BIGINT NOT NULL PRIMARY KEY,

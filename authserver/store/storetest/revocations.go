@@ -50,6 +50,23 @@ func revocations(t *testing.T, s store.Store) {
 			wantSame(t, "the revocations", got, read.want)
 		}
 	})
+	t.Run("codes of the user and the client that were not redeemed are spent with their grants", func(t *testing.T) {
+		g := redeemed(t, s, func(c *store.Code) { c.Grant.ClientID = "disconnected" })
+		pending := created(t, s, func(c *store.Code) { c.Grant.ClientID = "disconnected" })
+		alone := created(t, s, func(c *store.Code) { c.Grant.ClientID = "never redeemed" })
+		other := created(t, s, func(c *store.Code) { c.Grant.ClientID, c.Grant.User.Subject = "disconnected", "people|bob" })
+		ids, err := s.RevokeGrants(t.Context(), g.User.Subject, "disconnected", now)
+		wantErr(t, "RevokeGrants", err, nil)
+		wantSame(t, "the revoked grants", ids, []string{g.ID})
+		_, err = s.RevokeGrants(t.Context(), g.User.Subject, "never redeemed", now)
+		wantErr(t, "RevokeGrants without a grant", err, nil)
+		for _, c := range []store.Code{pending, alone} {
+			_, err = s.RedeemCode(t.Context(), c.Hash, now)
+			wantErr(t, "RedeemCode", err, store.ErrSpent)
+		}
+		_, err = s.RedeemCode(t.Context(), other.Hash, now)
+		wantErr(t, "RedeemCode of another user", err, nil)
+	})
 	t.Run("what revokes nothing is not told of", func(t *testing.T) {
 		g := redeemed(t, s, nil)
 		wantErr(t, "RevokeGrant", s.RevokeGrant(t.Context(), g.ID, now), nil)
