@@ -47,6 +47,12 @@ test-e2e: ## The end-to-end story on a one-node cluster or on KUBE_CONTEXT; FOCU
 fuzz: ## Every fuzz target for FUZZTIME each
 	@hack/fuzz.sh $(FUZZTIME)
 
+.PHONY: bench-authserver
+bench-authserver: ## The authorization server's speed, as ratios, into docs/benchmarks.md
+	@mkdir -p bin
+	go build -o bin/bench-authserver ./test/bench/authserver
+	bin/bench-authserver
+
 ##@ Build
 
 .PHONY: build

@@ -6,7 +6,9 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"strconv"
 	"time"
 
@@ -49,6 +51,10 @@ const (
 // taskTries bounds how often a task is tried that PostgreSQL undid for the sake of
 // another one, or that found its connection gone.
 const taskTries = 3
+
+// readTries bounds how often a read is repeated: more often than there are broken
+// connections in a pool of the usual size.
+const readTries = defaultConnections
 
 var errURL = errors.New("its URL cannot be read; it has to be like postgres://user:password@host:5432/database?sslmode=verify-full")
 
@@ -143,8 +149,26 @@ type postgres struct {
 	db *sql.DB
 }
 
-// read keeps to the caller's deadline too: there is no outcome to learn.
+// read keeps to the caller's deadline too: there is no outcome to learn. For the
+// same reason it may run again when its connection has broken, as all do at once
+// when the server starts anew.
 func (p *postgres) read(ctx context.Context, t task) error {
+	for try := 1; ; try++ {
+		err := p.readOnce(ctx, t)
+		if !broken(err) || ctx.Err() != nil || try > readTries {
+			return err
+		}
+	}
+}
+
+// broken reports whether an error is the connection's, and nothing that the server
+// answered.
+func broken(err error) bool {
+	var network net.Error
+	return pgconn.SafeToRetry(err) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+func (p *postgres) readOnce(ctx context.Context, t task) error {
 	deadline, bounded := ctx.Deadline()
 	return p.with(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		if bounded {

@@ -12,4 +12,4 @@ import (
 	"github.com/mcpauth/mcpauth/cmd/internal/process"
 )
 
-func main() { os.Exit(process.Main(command())) }
+func main() { os.Exit(process.Main(command(tune()))) }

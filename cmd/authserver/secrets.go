@@ -33,6 +33,8 @@ type secrets struct {
 	keys   string
 	reader cache.Cache
 	logger *slog.Logger
+	// signing is how the keys of rings sign.
+	signing keyring.Options
 
 	ring atomic.Pointer[keyring.Ring]
 
@@ -81,7 +83,7 @@ func (s *secrets) changed(object any) {
 }
 
 func (s *secrets) keysChanged(secret *corev1.Secret) {
-	ring, err := keyring.Decode(secret.Data[keyring.SecretKey])
+	ring, err := s.signing.Decode(secret.Data[keyring.SecretKey])
 	if err != nil {
 		s.logger.Error("the key Secret is damaged; the last good keys stay in use", "secret", secret.Name, "error", err)
 		return

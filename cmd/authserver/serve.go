@@ -27,6 +27,7 @@ import (
 	"github.com/mcpauth/mcpauth/cmd/internal/process"
 	"github.com/mcpauth/mcpauth/compiler"
 	"github.com/mcpauth/mcpauth/compiler/kube"
+	"github.com/mcpauth/mcpauth/oauth/keyring"
 )
 
 // options are the command's flags.
@@ -37,10 +38,11 @@ type options struct {
 	data                 string
 	postgresqlURLFile    string
 	logLevel             string
+	signing              keyring.Options
 }
 
-func command() *cobra.Command {
-	var o options
+func command(signing keyring.Options) *cobra.Command {
+	o := options{signing: signing}
 	cmd := &cobra.Command{
 		Use:   "authserver --namespace NAMESPACE --name NAME",
 		Short: "Serve one AuthorizationServer",
@@ -108,6 +110,7 @@ func (o options) serve(ctx context.Context, logger *slog.Logger) error {
 	defer func() { _ = database.Close() }()
 
 	kept := newSecrets(reader, o.namespace, o.name, o.keysSecret(), logger)
+	kept.signing = o.signing
 	seen, err := kept.watch(ctx)
 	if err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mcpauth/mcpauth/oauth/keyring"
 )
 
 func TestTheDatabasesURLIsReadFromItsFile(t *testing.T) {
@@ -45,7 +47,7 @@ func TestWithoutAURLTheDatabaseIsAFile(t *testing.T) {
 }
 
 func TestThereIsOneDatabase(t *testing.T) {
-	cmd := command()
+	cmd := command(keyring.Options{})
 	cmd.SetArgs([]string{"--namespace", "a", "--name", "b", "--data", "x", "--postgresql-url-file", "y"})
 	cmd.SetOut(io.Discard)
 	cmd.SetErr(io.Discard)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,20 +65,9 @@ func watched() []client.Object {
 
 // Start compiles until ctx ends. The cache must be started by the caller.
 func (c *Compiler) Start(ctx context.Context) error {
-	for _, object := range watched() {
-		informer, err := c.cache.GetInformer(ctx, object)
-		if err != nil {
-			return fmt.Errorf("watch %T: %w", object, err)
-		}
-		if _, err := informer.AddEventHandler(c.handler()); err != nil {
-			return fmt.Errorf("watch %T: %w", object, err)
-		}
-	}
-	if !c.cache.WaitForCacheSync(ctx) {
-		if ctx.Err() != nil {
-			return nil // stopped before the caches had filled
-		}
-		return errors.New("the caches of the custom resources did not fill")
+	filled, err := c.watch(ctx)
+	if err != nil || !wait(ctx, filled) {
+		return err // or stopped before the caches had filled
 	}
 	c.touch()
 	for {
@@ -95,6 +85,41 @@ func (c *Compiler) Start(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// watch begins with all kinds at once and returns what says whether all of what
+// there was has been seen.
+func (c *Compiler) watch(ctx context.Context) (filled []toolscache.InformerSynced, err error) {
+	for _, object := range watched() {
+		informer, err := c.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false))
+		if err != nil {
+			return nil, fmt.Errorf("watch %T: %w", object, err)
+		}
+		registration, err := informer.AddEventHandler(c.handler())
+		if err != nil {
+			return nil, fmt.Errorf("watch %T: %w", object, err)
+		}
+		filled = append(filled, registration.HasSynced)
+	}
+	return filled, nil
+}
+
+// syncPoll is how often a starting process asks whether its caches have filled:
+// nobody is served before.
+const syncPoll = 5 * time.Millisecond
+
+// wait reports whether all have filled before ctx ended.
+func wait(ctx context.Context, filled []toolscache.InformerSynced) bool {
+	ticker := time.NewTicker(syncPoll)
+	defer ticker.Stop()
+	for slices.ContainsFunc(filled, func(synced toolscache.InformerSynced) bool { return !synced() }) {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-ticker.C:
+		}
+	}
+	return true
 }
 
 // handler marks the input as changed. Updates of status alone change nothing

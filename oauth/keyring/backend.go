@@ -88,8 +88,11 @@ func (b goEd25519) sign(input []byte) ([]byte, error) { return ed25519.Sign(b.ke
 // later.
 type turns struct{ free *semaphore.Weighted }
 
-func newTurns() turns {
-	return turns{semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))}
+func newTurns(n int) turns {
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	return turns{semaphore.NewWeighted(int64(n))}
 }
 
 // take waits for a turn; the caller gives it back with done.

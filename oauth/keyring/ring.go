@@ -26,6 +26,9 @@ type Ring struct {
 type Options struct {
 	// WithoutOpenSSL leaves RSA to crypto/rsa even where OpenSSL's library is there.
 	WithoutOpenSSL bool
+	// Turns is how many signatures are made at a time; zero means GOMAXPROCS, which
+	// is right unless that is more than there are cores.
+	Turns int
 }
 
 // New makes a first ring, whose one key is active at once: before it, there was
@@ -38,7 +41,7 @@ func (o Options) New(alg Algorithm, now time.Time) (*Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := o.makeKey(alg, private, now, newTurns())
+	key, err := o.makeKey(alg, private, now, newTurns(o.Turns))
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +154,7 @@ func (o Options) Decode(data []byte) (*Ring, error) {
 func (o Options) decodeSigning(docs []signingDocument) ([]Key, error) {
 	var keys []Key
 	active := 0
-	t := newTurns()
+	t := newTurns(o.Turns)
 	for _, d := range docs {
 		key, err := o.decodeKey(d, t)
 		if err != nil {

@@ -212,7 +212,7 @@ func (c *crowd) sign([]byte) ([]byte, error) {
 }
 
 func TestAllKeysOfARingShareAsManyTurnsAsThereAreCores(t *testing.T) {
-	shared, c := newTurns(), &crowd{proceed: make(chan struct{})}
+	shared, c := newTurns(0), &crowd{proceed: make(chan struct{})}
 	var keys []*Key
 	for range 3 {
 		key, err := Options{}.makeKey(EdDSA, ringOf(t, EdDSA).Active().private.key, now, shared)
@@ -295,7 +295,7 @@ func BenchmarkSign(b *testing.B) {
 
 // BenchmarkTurn is what waiting in line costs when there is no line.
 func BenchmarkTurn(b *testing.B) {
-	t := newTurns()
+	t := newTurns(0)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {

@@ -1,0 +1,118 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/mcpauth/mcpauth/oauth"
+	"github.com/mcpauth/mcpauth/oauth/keyring"
+	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/load"
+	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/report"
+)
+
+// boundDocuments is the share of a bare handler's answers.
+const boundDocuments = 0.80
+
+// documentPaths are those of the sample resource's metadata and of the keys.
+func documentPaths() []string {
+	return []string{oauth.WellKnownServer + "/resources/" + string(resourceID), "/keys"}
+}
+
+func (b *bench) measureDocuments(ctx context.Context) (err error) {
+	s, err := b.newSQLite()
+	if err != nil {
+		return err
+	}
+	ring, err := keyring.New(keyring.RS256, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := b.cluster.setRing(ctx, ring); err != nil {
+		return err
+	}
+	p, err := b.serve(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+	var all []document
+	for _, path := range documentPaths() {
+		d, err := fetch(ctx, b.issuer, path)
+		if err != nil {
+			return err
+		}
+		all = append(all, d)
+	}
+	bare, err := startHandler(ctx, all...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, bare.stop()) }()
+	return b.cluster.frozen(func() error {
+		for _, path := range documentPaths() {
+			if err := b.compareDocument(ctx, p, bare, path); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (b *bench) compareDocument(ctx context.Context, p *server, bare *bareHandler, path string) error {
+	w := workload{name: path, scripts: func(context.Context) ([]load.Script, error) {
+		return scriptsOf(documents(b.address, path, b.connections)), nil
+	}}
+	var ours, theirs samples
+	var ratios []float64
+	for round := range b.rounds + 1 {
+		our, err := b.sample(ctx, p.address, p.cmd.Process.Pid, w)
+		if err != nil {
+			return err
+		}
+		their, err := b.sample(ctx, bare.address, bare.child.cmd.Process.Pid, w)
+		if err != nil {
+			return err
+		}
+		if round == 0 {
+			continue // which was to warm up
+		}
+		ours, theirs = append(ours, our), append(theirs, their)
+		ratios = append(ratios, our.PerSecond()/their.PerSecond())
+	}
+	ratio := report.Median(ratios)
+	b.add(report.Row{
+		Figure: "GET " + path, Measured: ours.String(), Beside: report.Count(theirs.perSecond()) + "/s (net/http that writes the same)",
+		Ratio: report.Ratio(ratio), Bound: "≥ " + report.Ratio(boundDocuments), Verdict: report.Held(ratio >= boundDocuments),
+	})
+	return nil
+}
+
+// measureGenerator finds out what a request costs the generator, which shares the
+// cores with everything that it measures.
+func (b *bench) measureGenerator(ctx context.Context) (err error) {
+	bare, err := startHandler(ctx, document{
+		Path: "/token", Header: http.Header{"Content-Type": {"application/json"}, "Cache-Control": {"no-store"}}, Body: make([]byte, 1024),
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, bare.stop()) }()
+	w := workload{name: "generator", scripts: func(context.Context) ([]load.Script, error) {
+		return scriptsOf(documents(bare.address, "/token", b.connections)), nil
+	}}
+	return b.cluster.frozen(func() error {
+		taken, err := b.sample(ctx, bare.address, bare.child.cmd.Process.Pid, w)
+		if err != nil {
+			return err
+		}
+		b.add(report.Row{
+			Figure: "load generator, against a bare handler", Measured: report.Time(taken.cost(taken.generator)) + " of a core a request",
+			Beside: report.Count(taken.PerSecond()) + " requests/s",
+		})
+		return nil
+	})
+}
