@@ -58,7 +58,7 @@ it; there is seldom a reason to start it by hand.`,
 			if err != nil {
 				return err
 			}
-			return o.serve(cmd.Context(), logger)
+			return o.serve(cmd.Context(), logger, audit.Log{Logger: process.NewEvents(cmd.OutOrStdout())})
 		},
 	}
 	flags := cmd.Flags()
@@ -69,7 +69,7 @@ it; there is seldom a reason to start it by hand.`,
 	flags.StringVar(&o.healthListen, "health-listen", ":9401", "address of /healthz and /readyz")
 	flags.StringVar(&o.data, "data", "/var/lib/mcpauth", "folder of the SQLite database file")
 	flags.StringVar(&o.postgresqlURLFile, "postgresql-url-file", "", "file with the connection URL of a PostgreSQL database to use instead; read once, at the start")
-	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error; audit events are always written")
 	cmd.MarkFlagsRequiredTogether("namespace", "name")
 	cmd.MarkFlagsOneRequired("namespace", "name")
 	cmd.MarkFlagsMutuallyExclusive("data", "postgresql-url-file")
@@ -89,7 +89,7 @@ func (o options) keysSecret() string {
 
 // serve runs until ctx ends. What it follows in the cluster, it follows through
 // two caches: custom resources and Namespaces everywhere, Secrets at home.
-func (o options) serve(ctx context.Context, logger *slog.Logger) error {
+func (o options) serve(ctx context.Context, logger *slog.Logger, events audit.Log) error {
 	ctrllog.SetLogger(logr.FromSlogHandler(logger.Handler()))
 	restConfig, err := config.GetConfig()
 	if err != nil {
@@ -121,7 +121,7 @@ func (o options) serve(ctx context.Context, logger *slog.Logger) error {
 
 	server, err := authserver.New(authserver.Options{
 		Catalog: served.Current, Keys: kept.Ring, Store: database, Secrets: kept,
-		Audit: audit.Log{Logger: logger}, Logger: logger,
+		Audit: events, Logger: logger,
 		ClusterIssuer: func(ctx context.Context) (string, assertion.Keys, error) { return cluster.Issuer(ctx) },
 	})
 	if err != nil {

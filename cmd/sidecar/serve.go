@@ -63,10 +63,7 @@ func (o options) serve(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	events, err := process.NewLogger(out, "info")
-	if err != nil {
-		return err
-	}
+	events := process.NewEvents(out)
 	live := &sidecar.Live{Logger: logger}
 	file := &policyFile{path: o.policy, upstreamURL: o.upstreamURL, live: live, logger: logger, poll: pollEvery}
 	// A file that is not there is a mistake in the command line. One that cannot be
