@@ -81,7 +81,7 @@ type DirectoryOptions struct {
 // Throttle says why a caller may cause no more for now, or nil. The context is the
 // request's; the errors are the answer to it.
 type Throttle interface {
-	// Fetch is asked before a metadata document is fetched.
+	// Fetch is asked before a metadata document is fetched for the first time.
 	Fetch(ctx context.Context) error
 	// Assert is asked before an assertion of a client that nobody declared is
 	// remembered.

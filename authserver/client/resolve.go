@@ -141,7 +141,8 @@ func (r *Resolver) documentAt(ctx context.Context, id string) (*document, error)
 	if err := r.fetched.outbound.Check(id); err != nil {
 		return nil, err
 	}
-	if r.options.Throttle != nil && !r.fetched.documents.Fresh(id) {
+	// A document that is known is fetched again once for everybody, whoever asks.
+	if r.options.Throttle != nil && !r.fetched.documents.Known(id) {
 		if err := r.options.Throttle.Fetch(ctx); err != nil {
 			return nil, err
 		}

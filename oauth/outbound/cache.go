@@ -62,11 +62,8 @@ func NewCache[T any](o CacheOptions, fetch Fetch[T]) *Cache[T] {
 	}
 }
 
-// Fresh reports whether Get would answer without a fetch.
-func (c *Cache[T]) Fresh(url string) bool {
-	kept, ok := c.entries.Peek(url)
-	return ok && c.options.Now().Before(kept.fresh)
-}
+// Known reports whether there is a value of the document at url, fresh or stale.
+func (c *Cache[T]) Known(url string) bool { return c.entries.Contains(url) }
 
 // Get returns the value of the document at url, fetched anew where it is not
 // fresh: once for everybody who asks at the same time. A value that cannot be
