@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/mcpauth/mcpauth/authserver/store"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/machine"
 )
 
 const (
@@ -161,9 +160,6 @@ func get(ctx context.Context, transport *http.Transport, url string) error {
 	}
 	return nil
 }
-
-// worked is what the cores have done for it so far.
-func (p *server) worked() (time.Duration, error) { return machine.Process(p.cmd.Process.Pid) }
 
 // lastWords are the end of its log.
 func (p *server) lastWords() string {

@@ -215,7 +215,7 @@ func (r *race) verify(answer []byte) error {
 		return fmt.Errorf("read an answer: %w", err)
 	}
 	key := r.ring.Active().Public()
-	token, err := jose.ParseSigned(body.AccessToken, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(key.Algorithm)})
+	token, err := jose.ParseSignedCompact(body.AccessToken, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(key.Algorithm)})
 	if err != nil {
 		return fmt.Errorf("read a token: %w", err)
 	}
