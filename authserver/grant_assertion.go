@@ -17,8 +17,9 @@ import (
 
 // assertionGrant redeems the assertions of trusted issuers (RFC 7523 §2.1): an
 // enterprise's identity provider lets a client act for a user
-// (draft-ietf-oauth-identity-assertion-authz-grant), or a workload shows who it is. There is no refresh token: whoever has one assertion can get another,
-// and its issuer stays the one who decides.
+// (draft-ietf-oauth-identity-assertion-authz-grant), or a workload shows who it is.
+// There is no refresh token: whoever has one assertion can get another, and its
+// issuer stays the one who decides.
 type assertionGrant struct{ *Server }
 
 func errAssertion() *oauth.Error {

@@ -1,7 +1,6 @@
 package clients_test
 
 import (
-	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -9,26 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mcpauth/mcpauth/test/clients"
-	"github.com/mcpauth/mcpauth/test/debian"
+	"github.com/mcpauth/mcpauth/test/clients/clientstest"
 	"github.com/mcpauth/mcpauth/test/journey/journeytest"
 )
-
-// install skips on machines where npm is neither present nor installable; on
-// Debian as root it never does.
-func install(t *testing.T) clients.Node {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("downloads npm packages")
-	}
-	node, err := clients.Install(t.Context(), "")
-	if errors.Is(err, debian.ErrNotInstallable) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return node
-}
 
 func arguments(world *journeytest.World, password string) []string {
 	return []string{"--url", world.MCPURL, "--username", journeytest.Username, "--password", password}
@@ -43,7 +25,7 @@ func names(steps []clients.Step) []string {
 }
 
 func TestBothSDKsLiveThroughTheStory(t *testing.T) {
-	node := install(t)
+	node := clientstest.Install(t)
 	want := []string{"connect", "authorize", "token", "list_tools", "list_tasks", "create_task_refused", "refresh"}
 	for _, script := range []string{clients.SDKv1, clients.ClientV2} {
 		t.Run(script, func(t *testing.T) {
@@ -67,7 +49,7 @@ func TestBothSDKsLiveThroughTheStory(t *testing.T) {
 }
 
 func TestABrokenPromiseFailsTheStory(t *testing.T) {
-	node := install(t)
+	node := clientstest.Install(t)
 	tests := []struct {
 		name, script, password string
 		faults                 journeytest.Faults
@@ -89,12 +71,12 @@ func TestABrokenPromiseFailsTheStory(t *testing.T) {
 }
 
 func TestASecondInstallChangesNothing(t *testing.T) {
-	first := install(t)
+	first := clientstest.Install(t)
 	before, err := os.Stat(first.Binary)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := install(t)
+	second := clientstest.Install(t)
 	after, err := os.Stat(second.Binary)
 	if err != nil {
 		t.Fatal(err)

@@ -12,12 +12,13 @@ import (
 
 	"github.com/mcpauth/mcpauth/authserver/authservertest"
 	"github.com/mcpauth/mcpauth/test/clients"
+	"github.com/mcpauth/mcpauth/test/clients/clientstest"
 )
 
 // The suite prints the authorization URL and waits for the answer on a port of
 // its own; without a client id it would skip the code grant.
 func TestTheOfficialConformanceSuitePasses(t *testing.T) {
-	node := install(t)
+	node := clientstest.Install(t)
 	server := authservertest.New(t)
 	want := map[string]string{
 		"authorization-server-metadata":      "SUCCESS",

@@ -1,15 +1,11 @@
 package interop_test
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"testing"
 	"time"
-
-	"github.com/mcpauth/mcpauth/test/clients"
-	"github.com/mcpauth/mcpauth/test/debian"
 )
 
 // patience bounds every wait for a client.
@@ -26,22 +22,6 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
-}
-
-// install skips on machines where npm is neither present nor installable.
-func install(t *testing.T) clients.Node {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("downloads npm packages")
-	}
-	node, err := clients.Install(t.Context(), "")
-	if errors.Is(err, debian.ErrNotInstallable) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return node
 }
 
 // freeAddress is a loopback address that nobody listens on.

@@ -16,13 +16,14 @@ import (
 	"github.com/mcpauth/mcpauth/catalog"
 	"github.com/mcpauth/mcpauth/oauth"
 	"github.com/mcpauth/mcpauth/test/clients"
+	"github.com/mcpauth/mcpauth/test/clients/clientstest"
 )
 
 // signerID is a client that authenticates with a key.
 const signerID = "signer"
 
 func TestAStrictOAuthLibraryAcceptsEveryFlow(t *testing.T) {
-	node := install(t)
+	node := clientstest.Install(t)
 	key := newSignerKey(t)
 	server := authservertest.New(t, authservertest.WithContent(func(c *catalog.Content) {
 		c.Resources[0].OpenID = true

@@ -3,13 +3,14 @@ package interop_test
 import (
 	"context"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/mcpauth/mcpauth/test/clients/clientstest"
+	"github.com/mcpauth/mcpauth/test/samples"
 	"github.com/mcpauth/mcpauth/test/todo/tasks"
 )
 
@@ -17,7 +18,7 @@ import (
 const buildTimeout = 5 * time.Minute
 
 func TestProgramsThatPeopleInstallWork(t *testing.T) {
-	node := install(t)
+	node := clientstest.Install(t)
 	server := startProtected(t)
 	t.Run("mcp-remote", func(t *testing.T) { testMCPRemote(t, node, server) })
 	t.Run("mcp-remote that asks for scopes nobody has", func(t *testing.T) { testMCPRemoteForeignScopes(t, node, server) })
@@ -41,7 +42,7 @@ func startProtected(t *testing.T) *protected {
 	t.Cleanup(func() { todo.CloseSessions(); upstream.Close() })
 	data := t.TempDir()
 	server.command = start(t, []string{"HOME=" + data}, binary, "dev", "--data", data, "--upstream", "todo="+upstream.URL+"/mcp",
-		"--file", samples(t, "127.0.0.1:9400", issuer, "127.0.0.1:9401", resource))
+		"--file", samples.Copy(t, "../..", "127.0.0.1:9400", issuer, "127.0.0.1:9401", resource))
 	server.command.line(t, "the word that it is ready", func(line string) bool { return strings.HasPrefix(line, "Ready after") })
 	t.Cleanup(func() {
 		if server.command.quit(); server.command.err != nil {
@@ -62,25 +63,4 @@ func build(t *testing.T) string {
 		t.Fatalf("build mcpauth, for %s at most: %v\n%s", buildTimeout, err, out)
 	}
 	return binary
-}
-
-// samples copies the sample manifests with other addresses.
-func samples(t *testing.T, replace ...string) string {
-	t.Helper()
-	files, err := filepath.Glob("../../config/samples/[0-9]*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("the samples are not there: %v", err)
-	}
-	folder := t.TempDir()
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := strings.NewReplacer(replace...).Replace(string(content))
-		if err := os.WriteFile(filepath.Join(folder, filepath.Base(file)), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return folder
 }

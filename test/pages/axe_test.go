@@ -1,7 +1,6 @@
 package pages_test
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,8 +9,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/mcpauth/mcpauth/test/clients"
-	"github.com/mcpauth/mcpauth/test/debian"
+	"github.com/mcpauth/mcpauth/test/clients/clientstest"
 )
 
 // violation is a rule of axe-core that a page breaks.
@@ -34,16 +32,7 @@ const runAxe = `axe.run(document, {resultTypes: ['violations']}).then((r) => r.v
 // present nor installable.
 func axe(t *testing.T) string {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("downloads npm packages")
-	}
-	node, err := clients.Install(t.Context(), "")
-	if errors.Is(err, debian.ErrNotInstallable) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	node := clientstest.Install(t)
 	source, err := os.ReadFile(filepath.Join(packages(t, node.Dir), "axe-core", "axe.min.js"))
 	if err != nil {
 		t.Fatal(err)

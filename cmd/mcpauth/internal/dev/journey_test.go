@@ -20,8 +20,12 @@ import (
 	"github.com/mcpauth/mcpauth/authserver/store/postgrestest"
 	"github.com/mcpauth/mcpauth/cmd/mcpauth/internal/dev"
 	"github.com/mcpauth/mcpauth/test/journey"
+	"github.com/mcpauth/mcpauth/test/samples"
 	"github.com/mcpauth/mcpauth/test/todo/tasks"
 )
+
+// root is the checkout.
+const root = "../../../.."
 
 // patience bounds every wait of these tests.
 const patience = 30 * time.Second
@@ -61,27 +65,6 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// samples copies the samples with other addresses.
-func samples(t *testing.T, replace ...string) string {
-	t.Helper()
-	files, err := filepath.Glob("../../../../config/samples/[0-9]*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("the samples are not there: %v", err)
-	}
-	folder := t.TempDir()
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := strings.NewReplacer(replace...).Replace(string(content))
-		if err := os.WriteFile(filepath.Join(folder, filepath.Base(file)), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return folder
-}
-
 func start(t *testing.T, manifests, data string, mcpURL string) *site {
 	t.Helper()
 	server := tasks.NewServer(&tasks.Store{})
@@ -119,7 +102,7 @@ func start(t *testing.T, manifests, data string, mcpURL string) *site {
 
 func startSamples(t *testing.T) *site {
 	issuer, server := freeAddress(t), freeAddress(t)
-	return start(t, samples(t, "127.0.0.1:9400", issuer, "127.0.0.1:9401", server), t.TempDir(), "http://"+server+"/mcp")
+	return start(t, samples.Copy(t, root, "127.0.0.1:9400", issuer, "127.0.0.1:9401", server), t.TempDir(), "http://"+server+"/mcp")
 }
 
 func TestARealClientMakesItsWholeJourney(t *testing.T) {
@@ -136,7 +119,7 @@ func TestARealClientMakesItsWholeJourney(t *testing.T) {
 func TestARealClientMakesItsWholeJourneyOnPostgreSQL(t *testing.T) {
 	url := postgrestest.Start(t)
 	issuer, server := freeAddress(t), freeAddress(t)
-	manifests := samples(t, "127.0.0.1:9400", issuer, "127.0.0.1:9401", server,
+	manifests := samples.Copy(t, root, "127.0.0.1:9400", issuer, "127.0.0.1:9401", server,
 		"type: SQLite", "type: PostgreSQL\n    postgresql: {urlSecretRef: {name: database, key: url}}")
 	secret := fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: database, namespace: mcpauth-system}\nstringData: {url: %q}\n", url)
 	if err := os.WriteFile(filepath.Join(manifests, "database.yaml"), []byte(secret), 0o600); err != nil {
@@ -157,7 +140,7 @@ func TestTokensAreSignedWithTheWishedAlgorithm(t *testing.T) {
 		t.Run(algorithm, func(t *testing.T) {
 			issuer, server, data := freeAddress(t), freeAddress(t), t.TempDir()
 			wish := func(algorithm string) string {
-				return samples(t, "127.0.0.1:9400", issuer, "127.0.0.1:9401", server, "type: SQLite", "type: SQLite\n  signingAlgorithm: "+algorithm)
+				return samples.Copy(t, root, "127.0.0.1:9400", issuer, "127.0.0.1:9401", server, "type: SQLite", "type: SQLite\n  signingAlgorithm: "+algorithm)
 			}
 			s := start(t, wish(algorithm), data, "http://"+server+"/mcp")
 			err := journey.Run(t.Context(), journey.Options{MCPURL: s.mcpURL, Username: "alice", Password: "wonderland"})
@@ -177,7 +160,7 @@ func TestTokensAreSignedWithTheWishedAlgorithm(t *testing.T) {
 
 func TestServerAndIssuerMayShareAnAddress(t *testing.T) {
 	address := freeAddress(t)
-	s := start(t, samples(t, "127.0.0.1:9400", address, "127.0.0.1:9401", address), t.TempDir(), "http://"+address+"/mcp")
+	s := start(t, samples.Copy(t, root, "127.0.0.1:9400", address, "127.0.0.1:9401", address), t.TempDir(), "http://"+address+"/mcp")
 	err := journey.Run(t.Context(), journey.Options{MCPURL: s.mcpURL, Username: "alice", Password: "wonderland"})
 	if err != nil {
 		t.Errorf("%v\n%s", err, s.out)
@@ -218,7 +201,7 @@ func TestGeneratedCredentialsAreDeliveredAndWork(t *testing.T) {
 
 func TestKeysAndCredentialsOutliveTheProcess(t *testing.T) {
 	issuer, server, data := freeAddress(t), freeAddress(t), t.TempDir()
-	manifests := samples(t, "127.0.0.1:9400", issuer, "127.0.0.1:9401", server)
+	manifests := samples.Copy(t, root, "127.0.0.1:9400", issuer, "127.0.0.1:9401", server)
 	var kept [2]string
 	for i := range kept {
 		t.Run(fmt.Sprintf("start %d", i+1), func(t *testing.T) {
