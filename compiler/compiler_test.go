@@ -135,7 +135,9 @@ func TestAWorldWithoutProblemsIsServedWhole(t *testing.T) {
 		Upstream:  policy.Upstream{Port: 8080, Path: "/mcp"},
 		Scopes:    []policy.Scope{{Name: "todo:admin"}, {Name: "todo:read", Default: true, Tools: []string{"list_*"}}},
 
+		RevocationsURL:      "http://mcpauth-main.mcpauth-system.svc/revocations",
 		UnmatchedOperations: policy.Deny,
+		FilterLists:         true,
 	}
 	got := result.Servers[name("apps", "todo")]
 	if diff := cmp.Diff(wantPolicy, got.Policy, cmpopts.IgnoreUnexported(policy.Policy{})); diff != "" {

@@ -140,13 +140,15 @@ func newServer(a *authz, object *v1alpha1.MCPServer) *server {
 		Issuers:             []string{oauth.ResourceIssuer(a.content.Issuer, id), a.content.Issuer},
 		Audiences:           s.resource.Audience(),
 		JWKSURL:             ServiceURL(nameOf(a.object)) + issuerPath(a.content.Issuer) + "/keys",
+		RevocationsURL:      ServiceURL(nameOf(a.object)) + issuerPath(a.content.Issuer) + "/revocations",
 		UnmatchedOperations: policy.Unmatched(cmp.Or(spec.UnmatchedOperations, v1alpha1.UnmatchedDeny)),
 		AllowedOrigins:      slices.Clone(spec.AllowedOrigins),
 		RequireDPoP:         s.resource.RequireDPoP,
 	}
 	if w := spec.Workload; w != nil {
-		s.policy.Upstream = policy.Upstream{Port: w.Port, Path: cmp.Or(w.Path, pathOf(spec.URL))}
+		s.policy.Upstream = policy.Upstream{Port: w.Port, Path: cmp.Or(w.Path, pathOf(spec.URL)), MessagePath: w.MessagePath}
 	}
+	enforce(s.policy, spec, a.object.Spec.Sidecars)
 	a.content.Resources = append(a.content.Resources, s.resource)
 	return s
 }

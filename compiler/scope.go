@@ -83,7 +83,9 @@ func (s *server) add(object *v1alpha1.Scope, grantable catalog.Scope) *Problem {
 	s.resource.Scopes = append(s.resource.Scopes, &granted)
 	s.policy.Scopes = append(s.policy.Scopes, policy.Scope{
 		Name: spec.Scope, Default: spec.Default,
-		Tools: slices.Clone(spec.Tools), Prompts: slices.Clone(spec.Prompts), Resources: slices.Clone(spec.Resources),
+		Includes: slices.Clone(spec.Includes),
+		Tools:    slices.Clone(spec.Tools), Prompts: slices.Clone(spec.Prompts), Resources: slices.Clone(spec.Resources),
+		Methods: slices.Clone(spec.Methods),
 	})
 	return nil
 }

@@ -5,6 +5,7 @@
 // decodes it and asks Decide for every JSON-RPC message. The rules are those of
 // a NetworkPolicy: where no scope names operations every valid token may do
 // everything; as soon as one does, an operation that none names is refused,
-// unless UnmatchedOperations says Allow. What every session needs (initialize,
-// ping, lists, notifications) needs a valid token only.
+// unless UnmatchedOperations says Allow. What begins and keeps a session
+// (initialize, server/discover, ping, notifications) needs a valid token only, and so
+// do lists, tasks and logging as long as no scope names these methods.
 package policy

@@ -39,6 +39,12 @@ type Policy struct {
 	// JWKSURL is where the sidecar fetches keys; it may be an address inside the
 	// cluster and need not share the issuer's host.
 	JWKSURL string `json:"jwksURL"`
+	// RevocationsURL is the feed of what ended before its time (package revocation);
+	// empty follows none.
+	RevocationsURL string `json:"revocationsURL,omitempty"`
+	// FailClosedAfter is for how many seconds the feed may be silent before every token
+	// is refused; zero is for ever.
+	FailClosedAfter int64 `json:"failClosedAfterSeconds,omitempty"`
 	// JWKS is a copy of the keys to start from when the authorization server is
 	// away (RFC 7517); absent in the compiler's output.
 	JWKS json.RawMessage `json:"jwks,omitempty"`
@@ -53,6 +59,14 @@ type Policy struct {
 	// RequireDPoP refuses tokens that are not bound to a key (RFC 9449). Those that
 	// are bound need a proof of their key whatever it says.
 	RequireDPoP bool `json:"requireDPoP,omitempty"`
+	// FilterLists leaves out of lists what the caller's scopes do not open.
+	FilterLists bool   `json:"filterLists,omitempty"`
+	Limits      Limits `json:"limits,omitzero"`
+	// AuditArgumentNames writes the names of a call's arguments into its event.
+	AuditArgumentNames bool `json:"auditArgumentNames,omitempty"`
+	// LogLevel is debug, info, warn or error; empty means info.
+	LogLevel  string    `json:"logLevel,omitempty"`
+	Telemetry Telemetry `json:"telemetry,omitzero"`
 
 	// prepared says that Prepare has run, without which Decide refuses.
 	prepared    bool
@@ -68,16 +82,52 @@ type Upstream struct {
 	Port int32  `json:"port,omitempty"`
 	Path string `json:"path,omitempty"`
 	URL  string `json:"url,omitempty"`
+	// MessagePath is where clients of HTTP with SSE (MCP 2024-11-05) post, here and
+	// outside; empty for streamable HTTP.
+	MessagePath string `json:"messagePath,omitempty"`
+}
+
+// Limits bound what callers may ask; a zero value bounds nothing, or as the sidecar
+// does by itself.
+type Limits struct {
+	User   Rate `json:"user,omitzero"`
+	Client Rate `json:"client,omitzero"`
+	// Tool is for the calls of one tool; it has no Streams.
+	Tool Rate `json:"tool,omitzero"`
+
+	MaxBodyBytes   int64 `json:"maxBodyBytes,omitempty"`
+	MaxHeaderBytes int   `json:"maxHeaderBytes,omitempty"`
+	MaxDepth       int   `json:"maxDepth,omitempty"`
+}
+
+// Rate is how much may be asked; a zero field bounds nothing.
+type Rate struct {
+	PerSecond float64 `json:"perSecond,omitempty"`
+	// Burst is how many may come at once; zero means one second's, at least one.
+	Burst int `json:"burst,omitempty"`
+	// Streams is how many event streams may be open at once.
+	Streams int `json:"streams,omitempty"`
+}
+
+// Telemetry says where OpenTelemetry data goes; the zero value is nowhere.
+type Telemetry struct {
+	// Endpoint is the base URL of a collector that takes OTLP by HTTP.
+	Endpoint string `json:"endpoint,omitempty"`
+	// TracePercent is of how many requests in a hundred a trace is begun.
+	TracePercent int `json:"tracePercent,omitempty"`
 }
 
 // Scope is one scope and the operations it opens. The patterns are globs in
 // which * stands for any run of characters.
 type Scope struct {
-	Name      string   `json:"name"`
-	Default   bool     `json:"default,omitempty"`
+	Name    string `json:"name"`
+	Default bool   `json:"default,omitempty"`
+	// Includes are the scopes that whoever holds this one holds as well, and so on.
+	Includes  []string `json:"includes,omitempty"`
 	Tools     []string `json:"tools,omitempty"`
 	Prompts   []string `json:"prompts,omitempty"`
 	Resources []string `json:"resources,omitempty"`
+	Methods   []string `json:"methods,omitempty"`
 }
 
 // Encode writes the canonical JSON form: the same policy gives the same bytes.
@@ -118,6 +168,11 @@ func (p *Policy) Prepare() error {
 		return errors.New("the policy names no source of keys")
 	case p.UnmatchedOperations != "" && p.UnmatchedOperations != Deny && p.UnmatchedOperations != Allow:
 		return fmt.Errorf("unmatchedOperations %q is neither Deny nor Allow", p.UnmatchedOperations)
+	case p.FailClosedAfter < 0 || p.FailClosedAfter > 0 && p.RevocationsURL == "":
+		return errors.New("failClosedAfterSeconds is negative, or there is no feed of revocations that could be silent")
+	}
+	if err := errors.Join(p.Limits.check(), p.checkLogLevel()); err != nil {
+		return err
 	}
 	var supported, defaults []string
 	for _, scope := range p.Scopes {
@@ -128,9 +183,32 @@ func (p *Policy) Prepare() error {
 		if scope.Default {
 			defaults = append(defaults, scope.Name)
 		}
-		p.addRules(scope)
+	}
+	holders := p.holders()
+	for _, scope := range p.Scopes {
+		p.addRules(scope, holders[scope.Name])
 	}
 	p.prepared, p.supported, p.defaults = true, oauth.NewScopeSet(supported...), oauth.NewScopeSet(defaults...)
+	return nil
+}
+
+func (p *Policy) checkLogLevel() error {
+	switch p.LogLevel {
+	case "", "debug", "info", "warn", "error":
+		return nil
+	}
+	return fmt.Errorf("logLevel %q is none of debug, info, warn, error", p.LogLevel)
+}
+
+func (l *Limits) check() error {
+	for _, r := range [...]Rate{l.User, l.Client, l.Tool} {
+		if !(r.PerSecond >= 0 && r.PerSecond <= 1e9) || r.Burst < 0 || r.Streams < 0 {
+			return errors.New("a limit is negative or not a number")
+		}
+	}
+	if l.MaxBodyBytes < 0 || l.MaxHeaderBytes < 0 || l.MaxDepth < 0 {
+		return errors.New("a limit of a size is negative")
+	}
 	return nil
 }
 

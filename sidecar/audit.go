@@ -84,7 +84,7 @@ func (x *exchange) ofMessage(e audit.Event, message *jsonrpc.Message, decision p
 	if message.Method == policy.CallTool {
 		e.Tool = message.Target()
 	}
-	e.ScopeNeeded = decision.Needed.String()
+	e.ScopeNeeded = decision.Needed
 	switch {
 	case x.reason == reasonUpstream:
 	case decision.Allowed && x.refused():

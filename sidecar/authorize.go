@@ -15,7 +15,7 @@ func (x *exchange) authorize() *answer {
 		return nil
 	}
 	x.decisions = make([]policy.Decision, len(x.body.Messages))
-	var needed oauth.ScopeSet
+	var needed []string
 	denied, hopeless := false, false
 	for i := range x.body.Messages {
 		message := &x.body.Messages[i]
@@ -25,8 +25,8 @@ func (x *exchange) authorize() *answer {
 			continue
 		}
 		denied = true
-		hopeless = hopeless || decision.Needed.Empty()
-		needed = needed.Union(decision.Needed)
+		hopeless = hopeless || decision.Needed == ""
+		needed = append(needed, decision.Needed)
 	}
 	switch {
 	case !denied:
@@ -34,7 +34,7 @@ func (x *exchange) authorize() *answer {
 	case hopeless:
 		return forbidden()
 	default:
-		return x.stepUp(needed)
+		return x.stepUp(oauth.NewScopeSet(needed...))
 	}
 }
 

@@ -114,6 +114,10 @@ type AuthorizationServerSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	TrustedIssuers []TrustedIssuer `json:"trustedIssuers,omitempty"`
+
+	// Sidecars says how the sidecars of the server's MCPServers run where those say nothing.
+	// +optional
+	Sidecars *Sidecar `json:"sidecars,omitempty"`
 }
 
 // SigningAlgorithm is a JWS algorithm by its registered name.

@@ -50,6 +50,13 @@ const (
 	ReasonUnmanaged Reason = "Unmanaged"
 	// ReasonNotInjected: a pod of the workload runs without the sidecar.
 	ReasonNotInjected Reason = "NotInjected"
+	// ReasonOutdated: a pod runs a sidecar that is not the one it should have now.
+	ReasonOutdated Reason = "Outdated"
+	// ReasonCounterfeit: a pod runs something by the sidecar's name that the webhook
+	// never wrote.
+	ReasonCounterfeit Reason = "Counterfeit"
 	// ReasonBypassed: a Service leads past the sidecar.
 	ReasonBypassed Reason = "Bypassed"
+	// ReasonPortOpen: other pods reach the app's port past the sidecar.
+	ReasonPortOpen Reason = "PortOpen"
 )

@@ -108,6 +108,33 @@ type MCPServerSpec struct {
 	// +kubebuilder:validation:items:MaxLength=512
 	// +kubebuilder:validation:items:Pattern=`^(\*|https?://[^/?#@\s]+)$`
 	AllowedOrigins []string `json:"allowedOrigins,omitempty"`
+
+	// ListFiltering leaves out of the answers to tools/list, prompts/list and resources/list what the caller's scopes
+	// do not open. It is for the eyes of models alone: what is refused is refused whether or not it is listed.
+	// +optional
+	// +kubebuilder:default=Enabled
+	ListFiltering Switch `json:"listFiltering,omitempty"`
+
+	// Limits bound what callers may ask. None but those of sizes when absent.
+	// +optional
+	Limits *Limits `json:"limits,omitempty"`
+
+	// Revocation says what becomes of calls while revocations cannot be heard of.
+	// +optional
+	Revocation *ServerRevocation `json:"revocation,omitempty"`
+
+	// Audit says what the sidecar's audit events hold.
+	// +optional
+	Audit *ServerAudit `json:"audit,omitempty"`
+
+	// Sidecar says how the sidecar runs in the server's pods. As the AuthorizationServer says when absent.
+	// +optional
+	Sidecar *Sidecar `json:"sidecar,omitempty"`
+
+	// TLS has the sidecar serve TLS. When absent it serves plain HTTP, for an ingress or a mesh in front that
+	// serves TLS.
+	// +optional
+	TLS *SidecarTLS `json:"tls,omitempty"`
 }
 
 // UnmatchedOperations says what becomes of operations that no Scope names.
@@ -183,7 +210,28 @@ type Workload struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:Pattern=`^/[A-Za-z0-9._~/-]*$`
 	Path string `json:"path,omitempty"`
+	// MessagePath is where clients post their messages if the server speaks HTTP with SSE, as MCP 2024-11-05 has it
+	// ("/messages/"); path is then that of its event stream. It must be the same outside. Absent for streamable HTTP.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:Pattern=`^/[A-Za-z0-9._~/-]*$`
+	MessagePath string `json:"messagePath,omitempty"`
+	// NetworkPolicy is Managed, where the operator keeps a NetworkPolicy that closes port to everybody while it lets
+	// all other ports be, or Unmanaged, where somebody else sees to it.
+	// +optional
+	// +kubebuilder:default=Managed
+	NetworkPolicy PolicyManagement `json:"networkPolicy,omitempty"`
 }
+
+// PolicyManagement says who keeps a NetworkPolicy.
+// +kubebuilder:validation:Enum=Managed;Unmanaged
+type PolicyManagement string
+
+// The two answers to who keeps a NetworkPolicy.
+const (
+	PolicyManaged   PolicyManagement = "Managed"
+	PolicyUnmanaged PolicyManagement = "Unmanaged"
+)
 
 // MCPServerStatus is what the operator says of an MCP server.
 type MCPServerStatus struct {

@@ -10,6 +10,10 @@ const (
 	ServerLabel = "mcpauth.dev/server"
 	// InjectedAnnotation on a pod records what the webhook injected.
 	InjectedAnnotation = "mcpauth.dev/injected"
+	// SidecarAnnotation on a pod template, which the operator stamps where rollout is
+	// Automatic, says which sidecar the pods should have, so that another one begins a
+	// rollout.
+	SidecarAnnotation = "mcpauth.dev/sidecar"
 	// AuthorizationServerLabel marks the objects that the operator made for an
 	// AuthorizationServer.
 	AuthorizationServerLabel = "mcpauth.dev/authorization-server"

@@ -25,8 +25,8 @@ type Scope struct {
 	Status ScopeStatus `json:"status,omitempty"`
 }
 
-// ScopeSpec is the wish for a scope. Where no Scope of a server names tools, prompts or resources, every valid
-// token may use all of them; as soon as one does, an operation that none names is refused.
+// ScopeSpec is the wish for a scope. Where no Scope of a server names tools, prompts, resources or methods, every
+// valid token may use all of them; as soon as one does, an operation that none names is refused.
 type ScopeSpec struct {
 	// Scope is the name that tokens carry, for example "todo:read".
 	// +kubebuilder:validation:MinLength=1
@@ -66,6 +66,24 @@ type ScopeSpec struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=512
 	Resources []string `json:"resources,omitempty"`
+	// Methods that the scope opens beside those, by the method of the message ("completion/complete"); * stands for any
+	// run of characters. Once a scope names a method, the method needs such a scope, also if every session may use it
+	// otherwise ("logging/setLevel", "tools/list"). Of tools/call, prompts/get and what reads resources the name decides
+	// instead, and initialize, server/discover, ping and notifications need no scope.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	Methods []string `json:"methods,omitempty"`
+	// Includes names other scopes, of the same servers, that whoever holds this one holds as well: "todo:write" may
+	// include "todo:read". What those include is included too.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	Includes []string `json:"includes,omitempty"`
 	// Default scopes are asked for by requests that name none, and named in the first challenge.
 	// +optional
 	Default bool `json:"default,omitempty"`
