@@ -63,7 +63,6 @@ func (o options) serve(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	events := process.NewEvents(out)
 	live := &sidecar.Live{Logger: logger}
 	file := &policyFile{path: o.policy, upstreamURL: o.upstreamURL, live: live, logger: logger, poll: pollEvery}
 	// A file that is not there is a mistake in the command line. One that cannot be
@@ -73,7 +72,7 @@ func (o options) serve(ctx context.Context, out io.Writer) error {
 	}
 	proxy := sidecar.New(sidecar.Options{
 		Policy: live.Policy, Keys: live,
-		Audit: audit.Log{Logger: events}, Logger: logger,
+		Audit: audit.Log{Sink: audit.NewLines(out)}, Logger: logger,
 	})
 	health := process.Health(file.ready)
 	health.Handle("GET /metrics", metrics{live: live, file: file})

@@ -18,10 +18,6 @@ func NewLogger(w io.Writer, level string) (*slog.Logger, error) {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: parsed, ReplaceAttr: inWords})), nil
 }
 
-// NewEvents writes audit events as JSON, one object a line, whatever the level of
-// the log is: nobody turns them off by asking for less noise.
-func NewEvents(w io.Writer) *slog.Logger { return slog.New(slog.NewJSONHandler(w, nil)) }
-
 func inWords(_ []string, attr slog.Attr) slog.Attr {
 	if attr.Value.Kind() != slog.KindAny {
 		return attr
