@@ -85,8 +85,17 @@ func (r *Response) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Wait returns when there is something to read, or nothing will come any more.
+func (r *Response) Wait() error {
+	_, err := r.conn.reader.Peek(1)
+	if err == io.EOF {
+		return nil // which Read will tell with what it means to the body
+	}
+	return err
+}
+
 // Waits reports whether the next Read may have to wait for the server.
-func (r *Response) Waits() bool { return r.conn.reader.Buffered() == 0 }
+func (r *Response) Waits() bool { return !r.whole && r.conn.reader.Buffered() == 0 }
 
 // fail gives the connection up, in the words of ctx where that is why.
 func (r *Response) fail(ctx context.Context, err error) error {

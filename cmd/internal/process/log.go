@@ -15,7 +15,12 @@ func NewLogger(w io.Writer, level string) (*slog.Logger, error) {
 	if err := parsed.UnmarshalText([]byte(level)); err != nil {
 		return nil, fmt.Errorf("--log-level %q is none of debug, info, warn, error", level)
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: parsed, ReplaceAttr: inWords})), nil
+	return NewLoggerAt(w, parsed), nil
+}
+
+// NewLoggerAt is NewLogger with a level that may change.
+func NewLoggerAt(w io.Writer, level slog.Leveler) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: inWords}))
 }
 
 func inWords(_ []string, attr slog.Attr) slog.Attr {
