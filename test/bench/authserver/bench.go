@@ -19,8 +19,8 @@ import (
 	"github.com/mcpauth/mcpauth/authserver/store/postgrestest"
 	"github.com/mcpauth/mcpauth/hack/build/repository"
 	"github.com/mcpauth/mcpauth/oauth/credential"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/machine"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/report"
+	"github.com/mcpauth/mcpauth/test/bench/internal/machine"
+	"github.com/mcpauth/mcpauth/test/bench/internal/report"
 )
 
 // bench is one run.

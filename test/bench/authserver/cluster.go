@@ -29,7 +29,7 @@ import (
 	"github.com/mcpauth/mcpauth/oauth"
 	"github.com/mcpauth/mcpauth/oauth/credential"
 	"github.com/mcpauth/mcpauth/oauth/keyring"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/machine"
+	"github.com/mcpauth/mcpauth/test/bench/internal/machine"
 )
 
 // What the cluster holds.

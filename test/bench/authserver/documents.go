@@ -10,8 +10,8 @@ import (
 
 	"github.com/mcpauth/mcpauth/oauth"
 	"github.com/mcpauth/mcpauth/oauth/keyring"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/load"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/report"
+	"github.com/mcpauth/mcpauth/test/bench/internal/load"
+	"github.com/mcpauth/mcpauth/test/bench/internal/report"
 )
 
 // boundDocuments is the share of a bare handler's answers.

@@ -9,9 +9,9 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/load"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/machine"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/report"
+	"github.com/mcpauth/mcpauth/test/bench/internal/load"
+	"github.com/mcpauth/mcpauth/test/bench/internal/machine"
+	"github.com/mcpauth/mcpauth/test/bench/internal/report"
 )
 
 // workload is something to ask the server under test for.

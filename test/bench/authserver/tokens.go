@@ -13,8 +13,8 @@ import (
 
 	"github.com/mcpauth/mcpauth/authserver/store"
 	"github.com/mcpauth/mcpauth/oauth/keyring"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/load"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/report"
+	"github.com/mcpauth/mcpauth/test/bench/internal/load"
+	"github.com/mcpauth/mcpauth/test/bench/internal/report"
 )
 
 // The bounds on tokens, as shares of what a loop that only signs makes.
