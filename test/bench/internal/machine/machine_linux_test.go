@@ -47,6 +47,12 @@ func TestWorkIsCounted(t *testing.T) {
 	}
 }
 
+func TestTheWorkOfAProcessThatIsNotThereIsAnError(t *testing.T) {
+	if did, err := Process(1 << 26); err == nil {
+		t.Errorf("it has worked %s", did)
+	}
+}
+
 func TestChildrenAreFoundByName(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "sleep", "60")
 	if err := cmd.Start(); err != nil {
