@@ -90,7 +90,9 @@ func choose(names []string) ([]part, error) {
 // prepare builds the sidecar and starts everything. The caller closes.
 func prepare(ctx context.Context, s settings, out io.Writer) (_ *bench, err error) {
 	b := &bench{settings: s, out: out}
-	b.profile = b.profile || b.profiles != ""
+	if b.profiles != "" {
+		b.profile = profileAlways
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.close())

@@ -63,7 +63,7 @@ type settings struct {
 	settle      time.Duration
 	only        []string
 	document    string
-	profile     bool
+	profile     string
 	profiles    string
 }
 
@@ -80,6 +80,9 @@ func (s settings) check() error {
 	}
 	if s.starts < 1 || s.events < 1 || s.streams < 1 || s.tokens < slices.Max(s.connections) || s.fresh < slices.Max(s.connections) {
 		return errors.New("--starts, --events and --streams must be positive, --tokens and --fresh at least as many as there are connections")
+	}
+	if s.profile != profileMissed && s.profile != profileAlways && s.profile != profileNever {
+		return fmt.Errorf("--profile=%s: it is %s, %s or %s", s.profile, profileMissed, profileAlways, profileNever)
 	}
 	return nil
 }
@@ -123,7 +126,8 @@ func command() *cobra.Command {
 	flags.IntVar(&s.starts, "starts", 20, "how often the sidecar is started")
 	flags.StringSliceVar(&s.only, "only", nil, "measure these parts alone, and write no document: "+partNames())
 	flags.StringVar(&s.document, "document", "docs/benchmarks.md", "file whose table is replaced; empty for none")
-	flags.BoolVar(&s.profile, "profile", false, "print a profile of every load, whether its bound holds or not")
-	flags.StringVar(&s.profiles, "profiles", "", "existing folder to keep what perf recorded in, one file a load; it implies --profile")
+	flags.StringVar(&s.profile, "profile", profileMissed, "which loads to profile: those whose bounds are missed, always or never; by itself it means always, and more of each")
+	flags.Lookup("profile").NoOptDefVal = profileAlways
+	flags.StringVar(&s.profiles, "profiles", "", "existing folder to keep what perf recorded in, one file a load; it implies --profile=always")
 	return cmd
 }

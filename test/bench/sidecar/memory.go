@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -72,7 +71,15 @@ func (b *bench) addIdle(pid int) error {
 		Bound: "≤ " + mib(boundIdle), Verdict: report.Held(own+files <= boundIdle),
 	}
 	b.add(row)
-	return b.explainMemory(title, pid, row.Verdict)
+	if !b.explains(row.Verdict == report.Missed) {
+		return nil
+	}
+	held, err := mappings(pid)
+	if err != nil {
+		return err
+	}
+	b.explainMemory(title, row.Verdict, held)
+	return nil
 }
 
 func (b *bench) compareStreams(ctx context.Context, s *server, bare *bareProxy) error {
@@ -86,29 +93,35 @@ func (b *bench) compareStreams(ctx context.Context, s *server, bare *bareProxy) 
 	if err != nil {
 		return err
 	}
-	verdict := report.Held(sidecar <= boundStream)
-	if err := b.explainMemory(title, s.PID(), verdict); err != nil {
-		return err
-	}
 	beside, err := b.perStream(ctx, bare.address, bare.child.PID(), requests)
 	if err != nil {
 		return err
 	}
 	kib := func(n float64) string { return fmt.Sprintf("%.1f KiB", n) }
-	b.add(report.Row{
+	row := report.Row{
 		Figure: title, Measured: fmt.Sprintf("%s, of %s", kib(sidecar), report.Count(float64(b.streams))), Beside: kib(beside),
-		Ratio: report.Ratio(sidecar / beside), Bound: "≤ " + kib(boundStream), Verdict: verdict,
-	})
-	return nil
+		Ratio: report.Ratio(sidecar / beside), Bound: "≤ " + kib(boundStream), Verdict: report.Held(sidecar <= boundStream),
+	}
+	b.add(row)
+	return b.explainStreams(ctx, title, row.Verdict, requests)
 }
 
 // perStream is what a process holds more for each stream, in KiB, while all are open.
-// It closes them.
 func (b *bench) perStream(ctx context.Context, address string, pid int, requests [][]byte) (float64, error) {
 	before, err := resident(pid)
 	if err != nil {
 		return 0, err
 	}
+	var after int
+	err = b.withStreams(ctx, address, requests, func() (err error) {
+		after, err = resident(pid)
+		return err
+	})
+	return float64(after-before) / float64(len(requests)), err
+}
+
+// withStreams calls look when all streams are open and have settled, and closes them.
+func (b *bench) withStreams(ctx context.Context, address string, requests [][]byte, look func() error) error {
 	streams, err := openAll(ctx, address, requests)
 	defer func() {
 		for _, s := range streams {
@@ -121,10 +134,9 @@ func (b *bench) perStream(ctx context.Context, address string, pid int, requests
 		err = b.wait(ctx)
 	}
 	if err != nil {
-		return 0, err
+		return err
 	}
-	after, err := resident(pid)
-	return float64(after-before) / float64(len(requests)), err
+	return look()
 }
 
 func resident(pid int) (kib int, err error) {
@@ -145,25 +157,4 @@ func openAll(ctx context.Context, address string, requests [][]byte) ([]*stream,
 		})
 	}
 	return streams, group.Wait()
-}
-
-// explainMemory lists what a process holds where that is too much.
-func (b *bench) explainMemory(title string, pid int, verdict report.Verdict) error {
-	if verdict != report.Missed && !b.profile {
-		return nil
-	}
-	held, err := machine.Mappings(pid)
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(held, func(a, b machine.Mapping) int { return b.Resident - a.Resident })
-	var text string
-	for _, m := range held[:min(len(held), 12)] {
-		text += fmt.Sprintf("%10s  %s\n", mib(m.Resident), m.Name)
-	}
-	_, _ = fmt.Fprintf(b.out, "\n%s, what is held:\n%s\n", title, text)
-	if verdict == report.Missed {
-		b.report.Profiles = append(b.report.Profiles, report.Profile{Title: title + ", what is held", Text: text})
-	}
-	return nil
 }

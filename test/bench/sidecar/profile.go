@@ -35,7 +35,11 @@ const (
 // anyway.
 func (b *bench) explain(ctx context.Context, e explained) (err error) {
 	missed := slices.Contains(e.verdicts, report.Missed)
-	if !missed && !b.profile {
+	if !b.explains(missed) {
+		return nil
+	}
+	if err := profile.Check(); err != nil {
+		b.note("%s: %v", e.title, err)
 		return nil
 	}
 	s, err := b.serveWithSymbols(ctx)
@@ -43,7 +47,7 @@ func (b *bench) explain(ctx context.Context, e explained) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Stop()) }()
-	o := profile.Options{Path: filepath.Join(b.folder, "perf.data"), Duration: profiledRounds * b.round, Process: s.Name, Own: b.profile}
+	o := profile.Options{Path: filepath.Join(b.folder, "perf.data"), Duration: profiledRounds * b.round, Process: s.Name, Own: b.profile == profileAlways}
 	if b.profiles != "" {
 		o.Path = filepath.Join(b.profiles, profile.FileName(e.title))
 	}
@@ -65,6 +69,18 @@ func (b *bench) explain(ctx context.Context, e explained) (err error) {
 		return o.Remove()
 	}
 	return nil
+}
+
+// Which loads are profiled.
+const (
+	profileMissed = "missed"
+	profileAlways = "always"
+	profileNever  = "never"
+)
+
+// explains says whether what did or did not miss a bound is explained.
+func (b *bench) explains(missed bool) bool {
+	return b.profile == profileAlways || missed && b.profile == profileMissed
 }
 
 // serveWithSymbols starts a second sidecar, whose functions have names.

@@ -64,8 +64,8 @@ type server struct {
 }
 
 // launch starts the program as it is in a pod, with the environment of one, its log
-// and its audit events going into a file.
-func (b *bench) launch(program string) (*server, error) {
+// and its audit events going into a file. More can be put into the environment.
+func (b *bench) launch(program string, environment ...string) (*server, error) {
 	address, err := process.FreeAddress()
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func (b *bench) launch(program string) (*server, error) {
 		return nil, err
 	}
 	cmd := exec.Command(program, "--policy="+b.policy, "--listen="+address, "--health-listen="+health)
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOSTNAME=todo-0"}
+	cmd.Env = append([]string{"PATH=/usr/bin:/bin", "HOSTNAME=todo-0"}, environment...)
 	started, err := process.Start(cmd, b.folder, b.guardian)
 	if err != nil {
 		return nil, err
@@ -84,8 +84,8 @@ func (b *bench) launch(program string) (*server, error) {
 }
 
 // serve starts the program and waits until it is ready.
-func (b *bench) serve(ctx context.Context, program string) (*server, error) {
-	s, err := b.launch(program)
+func (b *bench) serve(ctx context.Context, program string, environment ...string) (*server, error) {
+	s, err := b.launch(program, environment...)
 	if err != nil {
 		return nil, err
 	}

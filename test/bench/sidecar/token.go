@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mcpauth/mcpauth/authserver/identity"
 	"github.com/mcpauth/mcpauth/oauth"
 	"github.com/mcpauth/mcpauth/oauth/accesstoken"
 	"github.com/mcpauth/mcpauth/oauth/credential"
@@ -24,7 +23,7 @@ const lifetime = time.Hour
 // user and a grant of its own.
 func claims(n int, now time.Time) *accesstoken.Claims {
 	return &accesstoken.Claims{
-		Issuer: issuer, Subject: identity.SubjectOf("people", fmt.Sprintf("user-%d", n)), Audience: []string{resource},
+		Issuer: issuer, Subject: fmt.Sprintf("people|user-%d", n), Audience: []string{resource},
 		ClientID: "https://agent.example.com/client.json", Scope: oauth.NewScopeSet("todo:read", "todo:write"),
 		IssuedAt: now, Expiry: now.Add(lifetime), AuthTime: now,
 		ID: credential.Random(16), GrantID: credential.Random(16),

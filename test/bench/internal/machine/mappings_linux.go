@@ -11,7 +11,7 @@ import (
 // Mapping is what a process holds in memory under one name.
 type Mapping struct {
 	// Name is a file's, or says what the memory is for: "[heap]", "[stack]". Memory
-	// without a name is "[anonymous]", and so is a Go program's heap.
+	// without a name, as Go's heap and stacks are, is "[anonymous]".
 	Name string
 	// Resident is how much of it is held, in KiB.
 	Resident int

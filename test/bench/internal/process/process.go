@@ -60,10 +60,24 @@ func Start(cmd *exec.Cmd, folder string, guardian *child.Guardian) (*Process, er
 		defer close(p.ended)
 		_ = cmd.Wait() // its log says why
 	}()
-	if err := guardian.Watch(cmd.Process.Pid); err != nil {
+	if err := guardian.Watch(cmd.Process.Pid); err != nil && !p.endsWithin(endTimeout) {
 		return nil, errors.Join(err, p.Stop())
 	}
 	return p, nil
+}
+
+// endTimeout is how long a process may be gone before we have heard of it.
+const endTimeout = time.Second
+
+// endsWithin is for one that nobody can watch any more: it may have ended at once, and
+// whoever asks for its answers hears why.
+func (p *Process) endsWithin(patience time.Duration) bool {
+	select {
+	case <-p.ended:
+		return true
+	case <-time.After(patience):
+		return false
+	}
 }
 
 // newLog makes a file to which all writers append, so that it can be cut.

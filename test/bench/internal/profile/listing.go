@@ -13,10 +13,10 @@ import (
 // list is where all cores were, by process and library, and below which functions of
 // the process. There a function first counts with what it calls, so that the shares add
 // up to more than all; a library of C tells nobody who called it.
-func (o Options) list(ctx context.Context, perf string) (string, error) {
+func (o Options) list(ctx context.Context) (string, error) {
 	read := func(args ...string) ([]byte, error) {
 		args = append([]string{"report", "--input=" + o.Path, "--stdio", "--quiet", "--call-graph=none", "--field-separator=;"}, args...)
-		output, err := exec.CommandContext(ctx, perf, args...).Output()
+		output, err := exec.CommandContext(ctx, "perf", args...).Output()
 		if err != nil {
 			return nil, fmt.Errorf("read a profile: %w", err)
 		}

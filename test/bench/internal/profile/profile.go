@@ -29,21 +29,28 @@ type Options struct {
 	Own bool
 }
 
+// Check says with ErrNone that there cannot be a profile.
+func Check() error {
+	if _, err := exec.LookPath("perf"); err != nil {
+		return fmt.Errorf("%w, because perf is not installed", ErrNone)
+	}
+	return nil
+}
+
 // Of lists where the cores were while the load ran. The load has to call begin once,
 // just before what is to be seen. The load's own error is returned as it is; ErrNone
 // is wrapped by what concerns the profile alone.
 func (o Options) Of(ctx context.Context, load func(begin func() error) error) (string, error) {
-	perf, err := exec.LookPath("perf")
-	if err != nil {
-		return "", fmt.Errorf("%w, because perf is not installed", ErrNone)
+	if err := Check(); err != nil {
+		return "", err
 	}
 	// All processes count: they share the cores.
-	cmd := exec.CommandContext(ctx, perf, "record", "--all-cpus", "--call-graph=fp", "--freq=499", "--output="+o.Path,
+	cmd := exec.CommandContext(ctx, "perf", "record", "--all-cpus", "--call-graph=fp", "--freq=499", "--output="+o.Path,
 		"--", "sleep", fmt.Sprintf("%.1f", o.Duration.Seconds()))
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.WaitDelay = time.Second
-	err = load(cmd.Start)
+	err := load(cmd.Start)
 	if cmd.Process == nil {
 		return "", err
 	}
@@ -57,7 +64,7 @@ func (o Options) Of(ctx context.Context, load func(begin func() error) error) (s
 	case !cmd.ProcessState.Success():
 		return "", fmt.Errorf("%w: %s", ErrNone, bytes.TrimSpace(said.Bytes()))
 	}
-	text, err := o.list(ctx, perf)
+	text, err := o.list(ctx)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNone, err)
 	}
