@@ -152,12 +152,16 @@ func (s *site) addSidecar(in buildInput, server *compiler.Server, from issuer) e
 func (s *site) endpoints() []process.Endpoint {
 	var endpoints []process.Endpoint
 	for address, front := range s.fronts {
-		endpoints = append(endpoints, process.Endpoint{Address: address, Handler: http.Handler(front), OnStop: s.endStreams})
+		endpoints = append(endpoints, process.Endpoint{Address: address, Handler: http.Handler(front), OnStop: s.endWaits})
 	}
 	return endpoints
 }
 
-func (s *site) endStreams() {
+// endWaits ends what only waits and would hold up a graceful stop.
+func (s *site) endWaits() {
+	for _, server := range s.servers {
+		server.EndWaits()
+	}
 	for _, proxy := range s.sidecars {
 		proxy.EndStreams()
 	}
