@@ -191,7 +191,7 @@ func TestARevokedTokenIsRefusedInWordsAlsoFromTheCache(t *testing.T) {
 	}
 	revoking("grant-1")(g.caching)
 	_, err := g.Authenticate(post(bearing(raw)))
-	wantRefusal(t, err, http.StatusUnauthorized, oauth.InvalidToken, "the access token was revoked")
+	_ = wantRefusal(t, err, http.StatusUnauthorized, oauth.InvalidToken, "the access token was revoked")
 	if !errors.Is(err, accesstoken.ErrRevoked) {
 		t.Errorf("got %v", err)
 	}

@@ -174,7 +174,7 @@ func TestAProofIsTakenOnceByAllGuardsThatShareAMemory(t *testing.T) {
 	}
 	for _, again := range []*guarded{g, twin} {
 		_, err := again.Authenticate(post(proving(raw, made)))
-		wantRefusal(t, err, http.StatusUnauthorized, oauth.InvalidDPoPProof, "was used before")
+		_ = wantRefusal(t, err, http.StatusUnauthorized, oauth.InvalidDPoPProof, "was used before")
 		if !errors.Is(err, dpop.ErrReplayed) {
 			t.Errorf("got %v", err)
 		}
@@ -189,7 +189,7 @@ func TestAGuardHasAMemoryForProofsOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := g.Authenticate(post(proving(raw, made)))
-	wantRefusal(t, err, http.StatusUnauthorized, oauth.InvalidDPoPProof, "was used before")
+	_ = wantRefusal(t, err, http.StatusUnauthorized, oauth.InvalidDPoPProof, "was used before")
 }
 
 func TestAProofOfARefusedTokenIsNotUsedUp(t *testing.T) {
@@ -198,7 +198,7 @@ func TestAProofOfARefusedTokenIsNotUsedUp(t *testing.T) {
 	made := proof(t, holder(), raw, nil)
 	g.keys.to(unreachable{})
 	_, err := g.Authenticate(post(proving(raw, made)))
-	wantRefusal(t, err, http.StatusServiceUnavailable, oauth.TemporarilyUnavailable, "keys")
+	_ = wantRefusal(t, err, http.StatusServiceUnavailable, oauth.TemporarilyUnavailable, "keys")
 	g.keys.to(follow(t, g.ring))
 	if _, err := g.Authenticate(post(proving(raw, made))); err != nil {
 		t.Errorf("the proof is gone: %v", err)
