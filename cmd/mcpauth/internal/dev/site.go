@@ -34,6 +34,7 @@ type buildInput struct {
 	upstreams map[string]string
 	folder    data
 	logger    *slog.Logger
+	events    audit.Log
 }
 
 // site is everything that one process serves.
@@ -71,7 +72,7 @@ func build(ctx context.Context, in buildInput) (_ *site, err error) {
 	}
 	for _, name := range names {
 		server := in.result.Servers[name]
-		if err := s.addSidecar(in.logger, server, keys[server.AuthorizationServer]); err != nil {
+		if err := s.addSidecar(in, server, keys[server.AuthorizationServer]); err != nil {
 			return nil, err
 		}
 	}
@@ -95,7 +96,7 @@ func (s *site) addServer(ctx context.Context, in buildInput, object *v1alpha1.Au
 		Catalog: func() *catalog.Catalog { return served },
 		Keys:    func() *keyring.Ring { return ring },
 		Store:   database, Secrets: kept,
-		Audit: audit.Log{Logger: in.logger}, Logger: in.logger,
+		Audit: in.events, Logger: in.logger,
 	})
 	if err != nil {
 		return nil, err
@@ -116,7 +117,7 @@ func keySet(ring *keyring.Ring) (accesstoken.KeySource, error) {
 	return jwks.Parse(encoded)
 }
 
-func (s *site) addSidecar(logger *slog.Logger, server *compiler.Server, keys accesstoken.KeySource) error {
+func (s *site) addSidecar(in buildInput, server *compiler.Server, keys accesstoken.KeySource) error {
 	if err := server.Policy.Prepare(); err != nil {
 		return fmt.Errorf("the policy of %s: %w", server.Policy.Server, err)
 	}
@@ -124,7 +125,7 @@ func (s *site) addSidecar(logger *slog.Logger, server *compiler.Server, keys acc
 	current.Store(server.Policy)
 	proxy := sidecar.New(sidecar.Options{
 		Policy: current.Load, Keys: keys,
-		Audit: audit.Log{Logger: logger}, Logger: logger,
+		Audit: in.events, Logger: in.logger,
 	})
 	s.sidecars = append(s.sidecars, proxy)
 	return s.fronts.addSidecar(server.Policy.Resource, proxy)
