@@ -19,7 +19,10 @@ type side struct {
 	upstream string
 	// before is called before each of its turns; nil does nothing.
 	before func() error
-	taken  sample.Samples
+	// check sees to it that a turn of so many calls did all of its work; nil checks
+	// nothing. It is asked about the first turn, which is not counted.
+	check func(ctx context.Context, calls int) error
+	taken sample.Samples
 	// dialed is how many connections it made to the MCP server while it was measured.
 	dialed int
 }
@@ -33,11 +36,16 @@ type race struct {
 }
 
 func (b *bench) newRace() *race {
-	behind := b.upstream.child.PID()
 	return &race{
-		bench: b, duration: b.round,
-		sidecar: &side{target: b.sidecar.target(b), upstream: b.upstream.sidecar, before: b.sidecar.clear},
-		bare:    &side{target: sample.Target{Address: b.bare.address, PID: b.bare.child.PID(), Behind: behind}, upstream: b.upstream.bare},
+		bench: b, duration: b.round, bare: b.newBareSide(b.bare),
+		sidecar: &side{target: b.sidecar.target(b), upstream: b.upstream.sidecar, before: b.sidecar.clear, check: b.sidecar.awaitAudit},
+	}
+}
+
+func (b *bench) newBareSide(bare *bareProxy) *side {
+	return &side{
+		target:   sample.Target{Address: bare.address, PID: bare.child.PID(), Behind: b.upstream.child.PID()},
+		upstream: b.upstream.bare,
 	}
 }
 
@@ -51,8 +59,10 @@ func (r *race) run(ctx context.Context, name string, scripts func(round int) []l
 			}
 		}
 		if round == 0 {
-			if err := r.bench.sidecar.awaitAudit(ctx, r.sidecar.taken[0].Requests()); err != nil {
-				return err
+			if r.sidecar.check != nil {
+				if err := r.sidecar.check(ctx, r.sidecar.taken[0].Requests()); err != nil {
+					return err
+				}
 			}
 			r.sidecar.taken, r.bare.taken = nil, nil
 		}
