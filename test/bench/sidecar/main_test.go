@@ -57,7 +57,7 @@ func TestARunMeasuresEverythingAndWritesTheDocument(t *testing.T) {
 		t.Errorf("the document is\n%s", written)
 	}
 	for _, figure := range []string{
-		"load generator, against the MCP server itself", "known tokens, 2 connections", "known tokens, 4 connections", "known tokens, 4 connections, p99",
+		"load generator, against the MCP server itself", "a second bare proxy, 2 connections", "known tokens, 2 connections", "known tokens, 4 connections", "known tokens, 4 connections, p99",
 		"known tokens, 4 connections, of a core a request", "known tokens, 4 connections, new ones to the MCP server",
 		"new RS256 tokens, 2 connections", "new ES256 tokens, 2 connections", "new EdDSA tokens, 2 connections",
 		"first event of a stream", "resident memory, idle", "resident memory, an open stream", "start to /readyz", "size of the program",
