@@ -39,7 +39,7 @@ func Inject(pod *corev1.Pod, cfg Config) (Patch, error) {
 			return nil, cfg.refuse(flaws[0], "")
 		}
 		patch.takeOver(port)
-		patch.appendVolume(pod, cfg.volume())
+		patch.appendVolumes(pod, cfg.volumes())
 		patch.prependInitContainer(pod, cfg.container(port.name))
 	}
 	patch.mark(pod, cfg)

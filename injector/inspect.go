@@ -44,7 +44,7 @@ func inspect(pod *corev1.Pod, cfg Config) []flaw {
 	if fields := differences(*sidecar, cfg.container(name)); len(fields) > 0 {
 		flaws = append(flaws, notInjected("its container %q is not the sidecar that is injected now, but differs in %s", ContainerName, strings.Join(fields, ", ")))
 	}
-	if !slices.ContainsFunc(pod.Spec.Volumes, cfg.isPolicy) {
+	if !isIn(pod.Spec.Volumes, cfg.volumes()[0]) {
 		flaws = append(flaws, notInjected("its volume %q is not the policy in ConfigMap %q", VolumeName, ConfigMapName(cfg.Server)))
 	}
 	if name == "" {

@@ -37,12 +37,14 @@ func (p *Patch) set(path string, entries map[string]string, key, value string) {
 	}
 }
 
-func (p *Patch) appendVolume(pod *corev1.Pod, volume corev1.Volume) {
+func (p *Patch) appendVolumes(pod *corev1.Pod, volumes []corev1.Volume) {
 	if len(pod.Spec.Volumes) == 0 {
-		p.add("/spec/volumes", []corev1.Volume{volume})
+		p.add("/spec/volumes", volumes)
 		return
 	}
-	p.add("/spec/volumes/-", volume)
+	for _, volume := range volumes {
+		p.add("/spec/volumes/-", volume)
+	}
 }
 
 // prependInitContainer moves the indices of all init containers, so operations on

@@ -14,7 +14,7 @@ func TestTheSidecarIsRestrictedByItself(t *testing.T) {
 	}
 	// What the Pod Security Standard "restricted" asks of a container whose pod
 	// says nothing, and a file system that nothing can be written to.
-	const want = `{"capabilities":{"drop":["ALL"]},"runAsUser":65532,"runAsNonRoot":true,` +
+	const want = `{"capabilities":{"drop":["ALL"]},"runAsUser":65532,"runAsGroup":65532,"runAsNonRoot":true,` +
 		`"readOnlyRootFilesystem":true,"allowPrivilegeEscalation":false,"seccompProfile":{"type":"RuntimeDefault"}}`
 	if diff := cmp.Diff(want, string(data)); diff != "" {
 		t.Errorf("security context (-want +got):\n%s", diff)
