@@ -58,7 +58,7 @@ it; there is seldom a reason to start it by hand.`,
 			if err != nil {
 				return err
 			}
-			return o.serve(cmd.Context(), logger, audit.Log{Logger: process.NewEvents(cmd.OutOrStdout())})
+			return o.serve(cmd.Context(), logger, audit.Log{Sink: audit.NewLines(cmd.OutOrStdout())})
 		},
 	}
 	flags := cmd.Flags()
@@ -134,7 +134,7 @@ func (o options) serve(ctx context.Context, logger *slog.Logger, events audit.Lo
 		return server.Ready()
 	}
 	listening, err := process.Listen(ctx, logger,
-		process.Endpoint{Address: o.listen, Handler: server},
+		process.Endpoint{Address: o.listen, Handler: server, OnStop: server.EndWaits},
 		process.Endpoint{Address: o.healthListen, Handler: process.Health(ready)})
 	if err != nil {
 		return err
