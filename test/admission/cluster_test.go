@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,28 +36,50 @@ const (
 	patience     = 30 * time.Second
 )
 
-// shared is the cluster of all tests; nil where there is no API server to start.
-var shared *cluster
+// shared is the cluster of all tests, which the first one starts.
+var shared struct {
+	sync.Mutex
+	*cluster
+}
 
 type cluster struct {
 	client.Client
 	environment *envtest.Environment
+	stop        context.CancelFunc
 }
 
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		os.Exit(m.Run())
-	}
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
+	code := m.Run()
+	if shared.cluster != nil {
+		shared.stop()
+		if err := shared.environment.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
 	}
 	os.Exit(code)
 }
 
-func run(m *testing.M) (code int, err error) {
+// start returns the cluster, and skips the test where there is no API server to start.
+func start(t *testing.T) *cluster {
+	t.Helper()
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Skip("KUBEBUILDER_ASSETS names no kube-apiserver; go run ./hack/cluster binaries --only envtest builds one and prints its folder")
+	}
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.cluster == nil {
+		c, err := newCluster()
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared.cluster = c
+	}
+	return shared.cluster
+}
+
+func newCluster() (_ *cluster, err error) {
 	c := &cluster{environment: &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd")},
 		ErrorIfCRDPathMissing: true,
@@ -64,23 +87,27 @@ func run(m *testing.M) (code int, err error) {
 	}}
 	config, err := c.environment.Start()
 	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, c.environment.Stop()) }()
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		return 0, err
-	}
-	if c.Client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
-		return 0, err
+		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	if err := errors.Join(c.serveWebhook(ctx), c.install(ctx)); err != nil {
-		return 0, err
+	c.stop = stop
+	defer func() {
+		if err != nil {
+			stop()
+			err = errors.Join(err, c.environment.Stop())
+		}
+	}()
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, err
 	}
-	shared = c
-	return m.Run(), nil
+	if c.Client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(c.serveWebhook(ctx), c.install(ctx)); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // serveWebhook runs the operator's webhook until ctx ends.
@@ -155,14 +182,6 @@ func wait(what string, try func() error) error {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-}
-
-func start(t *testing.T) *cluster {
-	t.Helper()
-	if shared == nil {
-		t.Skip("KUBEBUILDER_ASSETS names no kube-apiserver; go run ./hack/cluster binaries --only envtest builds one and prints its folder")
-	}
-	return shared
 }
 
 // pod is one that could be protected, changed by the edits. Nobody asks for that yet.
