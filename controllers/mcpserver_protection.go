@@ -22,7 +22,7 @@ func (r *MCPServerReconciler) assessProtection(ctx context.Context, s *mcpServer
 			"spec.workload is absent: the server runs elsewhere and validates tokens itself"))
 		return nil
 	}
-	config, err := injector.ConfigFor(s.object, r.SidecarImage)
+	config, err := injector.ConfigFor(s.object, nil, r.SidecarImage)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ controllers() {
 	KUBEBUILDER_ASSETS=$(go run ./hack/cluster binaries --only envtest)
 	export KUBEBUILDER_ASSETS
 	go test -timeout 15m ./controllers ./cmd/operator
+	go test -timeout 15m -count=1 ./test/admission # kubectl reads config, which Go's cache does not see
 }
 
 e2e() {
