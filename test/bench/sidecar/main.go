@@ -119,7 +119,7 @@ func command() *cobra.Command {
 	flags.DurationVar(&s.round, "round", 500*time.Millisecond, "how long each load lasts")
 	flags.IntSliceVar(&s.connections, "connections", []int{16, 64}, "keep-alive connections that make the load, each number by itself")
 	flags.IntVar(&s.tokens, "tokens", 10_000, "tokens that are used in turn")
-	flags.IntVar(&s.fresh, "fresh", 2000, "requests of a round in which every token is new")
+	flags.IntVar(&s.fresh, "fresh", 1000, "requests of a round in which every token is new")
 	flags.IntVar(&s.events, "events", 500, "streams whose first event is timed on each side")
 	flags.IntVar(&s.streams, "streams", 2000, "streams that are open at once while memory is looked at")
 	flags.DurationVar(&s.settle, "settle", 10*time.Second, "how long after a start or the last stream memory is looked at")
