@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/mcpauth/mcpauth/sidecar/eventstream"
 	"github.com/mcpauth/mcpauth/sidecar/jsonrpc"
@@ -55,7 +56,7 @@ func (x *exchange) listens() bool {
 	if x.body == nil {
 		return x.r.Method == http.MethodGet
 	}
-	return len(x.body.Messages) == 1 && x.body.Messages[0].Method == methodListen
+	return slices.ContainsFunc(x.body.Messages, func(m jsonrpc.Message) bool { return m.Method == methodListen })
 }
 
 // inform passes an informational answer on (RFC 9110 §15.2).
