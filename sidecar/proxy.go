@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -32,7 +33,7 @@ func (x *exchange) forward() {
 	}
 	inspected := x.inspect()
 	target := x.target
-	if query := x.r.URL.RawQuery; query != "" {
+	if query := x.r.URL.RawQuery; query != "" || x.r.URL.ForceQuery {
 		target += "?" + query
 	}
 	x.span = x.options.Tracing.begin(x)
@@ -86,7 +87,8 @@ func (x *exchange) respond(res *relay.Response, in *inspection) {
 
 // respondAsIs streams the body on, through a filter where there is one.
 func (x *exchange) respondAsIs(res *relay.Response, filter *eventstream.Filter) {
-	for name := range res.Trailer {
+	announced := maps.Clone(res.Trailer)
+	for name := range announced {
 		x.w.Header().Add("Trailer", name)
 	}
 	x.allowTime()
@@ -96,6 +98,9 @@ func (x *exchange) respondAsIs(res *relay.Response, filter *eventstream.Filter) 
 		return
 	}
 	for name, values := range res.Trailer {
+		if _, ok := announced[name]; !ok {
+			name = http.TrailerPrefix + name
+		}
 		x.w.Header()[name] = values
 	}
 }
