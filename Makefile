@@ -53,6 +53,12 @@ bench-authserver: ## The authorization server's speed, as ratios, into docs/benc
 	go build -o bin/bench-authserver ./test/bench/authserver
 	bin/bench-authserver
 
+.PHONY: bench-sidecar
+bench-sidecar: ## The sidecar's speed and size, as ratios, into docs/benchmarks.md
+	@mkdir -p bin
+	go build -o bin/bench-sidecar ./test/bench/sidecar
+	bin/bench-sidecar
+
 ##@ Build
 
 .PHONY: build

@@ -99,6 +99,13 @@ func kindOf(method string) kind {
 	return other
 }
 
+// Known reports whether a method is one that this version knows by its whole name. There
+// are few, so that methods may be counted by it.
+func Known(method string) bool {
+	_, ok := kinds[method]
+	return ok
+}
+
 // rule is one pattern of one scope.
 type rule struct {
 	kind    kind

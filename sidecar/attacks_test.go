@@ -154,7 +154,7 @@ func TestAttack25_TamperedParts(t *testing.T) {
 		"five parts, as a JWE": good + "." + parts[1] + "." + parts[2],
 		"padding":              good + "==",
 		"two dots":             "..",
-		"a token of 100 KiB":   parts[0] + "." + strings.Repeat("A", 100<<10) + "." + parts[2],
+		"a token of 20 KiB":    parts[0] + "." + strings.Repeat("A", 20<<10) + "." + parts[2],
 	} {
 		t.Run(name, func(t *testing.T) { refusesToken(t, b, bad) })
 	}

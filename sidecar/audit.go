@@ -26,11 +26,16 @@ type reason string
 const (
 	reasonNoToken      reason = "no_token"
 	reasonInvalidToken        = reason(oauth.InvalidToken)
+	reasonRevoked      reason = "revoked"
 	reasonInvalidProof        = reason(oauth.InvalidDPoPProof)
 	reasonMalformed           = reason(oauth.InvalidRequest)
 	reasonUnavailable         = reason(oauth.TemporarilyUnavailable)
 	reasonOrigin       reason = "origin_not_allowed"
+	reasonSession      reason = "session_mismatch"
+	reasonRate         reason = "rate_limited"
 	reasonHeaders      reason = "header_mismatch"
+	reasonScope               = reason(policy.ReasonInsufficient)
+	reasonUnnamed             = reason(policy.ReasonUnnamed)
 	reasonUpstream     reason = "upstream_failed"
 	// reasonBatch marks what was allowed by itself, in a batch that was refused.
 	reasonBatch reason = "batch_refused"
@@ -44,6 +49,7 @@ func (x *exchange) audit() {
 		return
 	}
 	event := x.event()
+	x.options.Metrics.count(x, event.Duration)
 	if len(x.decisions) == 0 {
 		event.Type = eventType(x.r.Method, "")
 		x.options.Audit.Write(x.r.Context(), event)
@@ -56,16 +62,23 @@ func (x *exchange) audit() {
 
 // event is what the exchange's events have in common.
 func (x *exchange) event() audit.Event {
+	now := x.options.Now()
 	e := audit.Event{
+		Time:     now,
 		Decision: audit.Allowed,
 		Reason:   string(x.reason),
+		Server:   x.site.policy.Server,
 		Resource: x.site.policy.Resource,
+		Session:  reference(x.session),
 		Status:   x.status,
-		Duration: x.options.Now().Sub(x.started),
+		Duration: now.Sub(x.started),
+		BytesIn:  x.sent,
+		BytesOut: x.written,
 	}
 	if x.refused() {
 		e.Decision = audit.Denied
 	}
+	e.TraceID, e.SpanID = x.span.ids()
 	if host, _, err := net.SplitHostPort(x.r.RemoteAddr); err == nil {
 		e.RemoteAddr = host
 	}
@@ -81,12 +94,23 @@ func (x *exchange) refused() bool { return x.reason != "" && x.reason != reasonU
 
 func (x *exchange) ofMessage(e audit.Event, message *jsonrpc.Message, decision policy.Decision) audit.Event {
 	e.Type, e.Method = eventType(x.r.Method, message.Method), message.Method
-	if message.Method == policy.CallTool {
-		e.Tool = message.Target()
+	switch e.Type {
+	case EventToolCalled:
+		e.Tool = message.Name
+		if x.site.policy.AuditArgumentNames {
+			e.ArgumentNames = message.ArgumentNames()
+		}
+	case EventPromptFetched:
+		e.Prompt = message.Name
+		if x.site.policy.AuditArgumentNames {
+			e.ArgumentNames = message.ArgumentNames()
+		}
+	case EventResourceRead:
+		e.URI = message.URI
 	}
 	e.ScopeNeeded = decision.Needed
 	switch {
-	case x.reason == reasonUpstream:
+	case x.reason == reasonUpstream, x.reason == reasonRate:
 	case decision.Allowed && x.refused():
 		e.Reason = string(reasonBatch)
 	default:

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mcpauth/mcpauth/policy"
 )
 
 // audited parses the audit's lines, without what differs from run to run.
@@ -18,10 +20,10 @@ func audited(t *testing.T, b *bench) []map[string]any {
 		if err := json.Unmarshal([]byte(line), &event); err != nil {
 			t.Fatalf("the audit is not JSON: %s", line)
 		}
-		if event["audit"] != true || event["resource"] != testResource || event["remote_addr"] != "127.0.0.1" {
+		if event["audit"] != true || event["resource"] != testResource || event["server"] != "apps/todo" || event["remote_addr"] != "127.0.0.1" {
 			t.Errorf("event: %v", event)
 		}
-		for _, name := range []string{"time", "level", "audit", "resource", "remote_addr", "duration_ms"} {
+		for _, name := range []string{"time", "level", "audit", "resource", "server", "remote_addr", "duration_ms", "bytes_in", "bytes_out"} {
 			delete(event, name)
 		}
 		events = append(events, event)
@@ -111,5 +113,32 @@ func TestTokensAreNeverWrittenDown(t *testing.T) {
 		if strings.Contains(b.audits.String()+b.logs.String(), text) {
 			t.Errorf("%.10s… was written down", text)
 		}
+	}
+}
+
+func TestAnEventSaysWhichSessionHowMuchAndWhichArguments(t *testing.T) {
+	b := protect(t, func(p *policy.Policy) { p.AuditArgumentNames = true })
+	sent := b.post(t, token(t, "todo:read"), call("get_task"), header("Mcp-Session-Id", "session-of-alice"))
+	stop(t, b)
+	var event struct {
+		Session       string   `json:"session"`
+		ArgumentNames []string `json:"argument_names"`
+		BytesIn       int      `json:"bytes_in"`
+		BytesOut      int      `json:"bytes_out"`
+	}
+	if err := json.Unmarshal([]byte(b.audits.String()), &event); err != nil {
+		t.Fatal(err)
+	}
+	if event.BytesIn != len(call("get_task")) || event.BytesOut != len(sent.body) {
+		t.Errorf("%d bytes in, %d out; want %d, %d", event.BytesIn, event.BytesOut, len(call("get_task")), len(sent.body))
+	}
+	if diff := cmp.Diff([]string{"secret"}, event.ArgumentNames); diff != "" {
+		t.Errorf("names of arguments (-want +got):\n%s", diff)
+	}
+	if event.Session == "" || strings.Contains(b.audits.String(), "session-of-alice") {
+		t.Errorf("the session is named %q; it has to be told apart and not to be usable", event.Session)
+	}
+	if strings.Contains(b.audits.String(), "hunter2") {
+		t.Error("an argument of a call was written down")
 	}
 }

@@ -14,13 +14,13 @@ func (x *exchange) authorize() *answer {
 	if x.body == nil {
 		return nil
 	}
-	x.decisions = make([]policy.Decision, len(x.body.Messages))
+	x.decisions = x.single[:0]
 	var needed []string
 	denied, hopeless := false, false
 	for i := range x.body.Messages {
 		message := &x.body.Messages[i]
 		decision := x.site.policy.Decide(policy.Operation{Method: message.Method, Name: message.Target()}, x.claims.Scope)
-		x.decisions[i] = decision
+		x.decisions = append(x.decisions, decision)
 		if decision.Allowed {
 			continue
 		}
@@ -34,23 +34,7 @@ func (x *exchange) authorize() *answer {
 	case hopeless:
 		return forbidden()
 	default:
-		return x.stepUp(oauth.NewScopeSet(needed...))
-	}
-}
-
-// stepUp answers 403 and names what the refused operations need, not what the
-// token holds already (RFC 6750 §3.1; MCP 2026-07-28, Step-Up Authorization).
-func (x *exchange) stepUp(needed oauth.ScopeSet) *answer {
-	const description = "the token's scope does not open this operation"
-	c := oauth.Challenge{
-		Error: oauth.InsufficientScope, Description: description,
-		Scope: needed, ResourceMetadata: x.site.metadataURL,
-	}
-	return &answer{
-		status: http.StatusForbidden,
-		reason: reason(policy.ReasonInsufficient),
-		header: http.Header{"Www-Authenticate": {c.String()}},
-		body:   problem{oauth.InsufficientScope, description},
+		return refused(x.site.guard.Insufficient(oauth.NewScopeSet(needed...)))
 	}
 }
 

@@ -2,6 +2,7 @@ package sidecar
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -11,6 +12,10 @@ import (
 	"github.com/mcpauth/mcpauth/sidecar/jsonrpc"
 )
 
+// writeTimeout is how long a client may take to accept what there is for it. A stream on
+// which there is nothing to write may last for ever.
+const writeTimeout = 2 * time.Minute
+
 // exchange is one request on its way through the steps. Each field says which
 // step sets it; the steps behind may rely on it.
 type exchange struct {
@@ -19,19 +24,38 @@ type exchange struct {
 	r       *http.Request
 	started time.Time
 
-	site   *site               // enter
-	target string              // route: the path at the MCP server
-	token  string              // authenticate: the text of the token
-	claims *accesstoken.Claims // authenticate
-	body   *jsonrpc.Body       // readMessages; nil unless the method is POST
+	site    *site               // enter
+	target  string              // route: the path at the MCP server
+	posts   bool                // route: it is where clients of HTTP with SSE post
+	token   string              // authenticate: the text of the token
+	claims  *accesstoken.Claims // authenticate; shared, only read
+	session string              // bindSession: the session that it names, if any
+	release func()              // limit: gives a stream's place back; nil for none
+	body    *jsonrpc.Body       // readMessages; nil unless the method is POST
+	memory  *body               // readMessages: where body lives
 	// decisions has one for each message of body: authorize.
 	decisions []policy.Decision
+	single    [1]policy.Decision
+	span      span // forward
 
-	// status and reason are how it ended, for the audit: reply and forward.
-	status int
-	reason reason
+	// status, reason and the bytes of both bodies are how it ended, for the audit: reply
+	// and forward.
+	status        int
+	reason        reason
+	sent, written int64
 	// unaudited marks answers that concern nobody: route and checkOrigin.
 	unaudited bool
+}
+
+// end writes down what happened and gives back what was lent. It runs also where the
+// answer broke off.
+func (x *exchange) end() {
+	if x.release != nil {
+		x.release()
+	}
+	x.audit()
+	x.span.end(x)
+	x.lending.lend(x.memory)
 }
 
 // answer is a response that the sidecar gives itself.
@@ -76,6 +100,7 @@ func (x *exchange) reply(a *answer) {
 	for name, values := range a.header {
 		header[name] = values
 	}
+	x.allowTime()
 	if a.body == nil {
 		x.w.WriteHeader(a.status)
 		return
@@ -90,5 +115,15 @@ func (x *exchange) reply(a *answer) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	x.w.WriteHeader(a.status)
 	// A client that is gone by now has nobody to be told.
-	_, _ = x.w.Write(append(body, '\n'))
+	n, _ := x.w.Write(append(body, '\n'))
+	x.written += int64(n)
+}
+
+// allowTime gives the client its time for what is written next. The deadline is the
+// connection's, so every answer sets its own. Recorders in tests have none.
+func (x *exchange) allowTime() {
+	err := http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(writeTimeout))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		x.options.Logger.Debug("could not set a deadline", "error", err)
+	}
 }

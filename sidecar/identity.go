@@ -3,7 +3,12 @@ package sidecar
 import (
 	"net"
 	"net/http"
+	"net/textproto"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/mcpauth/mcpauth/sidecar/relay"
 )
 
 // The headers that tell the MCP server who calls. A claim that the token does not
@@ -16,51 +21,78 @@ const (
 	HeaderOrganization = "X-Mcp-Auth-Organization"
 )
 
-// identify turns the client's headers into those that the MCP server may believe.
-func (x *exchange) identify(header http.Header) {
-	for name, values := range header {
-		if forged(name) || repeats(values, x.token) {
-			delete(header, name)
+// writeHeaders turns the client's headers into those that the MCP server may believe. An
+// answer that will be looked at must not be compressed.
+func (x *exchange) writeHeaders(to *relay.Request, inspected bool) {
+	dropped := x.r.Header["Connection"]
+	for name, values := range x.r.Header {
+		switch {
+		case !passes(name), nominated(name, dropped), repeats(values, x.token),
+			inspected && name == "Accept-Encoding", x.span.replaces(name):
+			continue
+		}
+		for _, value := range values {
+			to.Add(name, value)
 		}
 	}
-	for name, value := range map[string]string{
-		HeaderSubject:      x.claims.Subject,
-		HeaderEmail:        x.claims.Email,
-		HeaderClient:       x.claims.ClientID,
-		HeaderScope:        x.claims.Scope.String(),
-		HeaderOrganization: x.claims.Organization,
-	} {
+	if httpguts.HeaderValuesContainsToken(x.r.Header["Te"], "trailers") {
+		to.Add("Te", "trailers")
+	}
+	add := func(name, value string) {
 		if value != "" {
-			header.Set(name, value)
+			to.Add(name, value)
 		}
 	}
+	add(HeaderSubject, x.claims.Subject)
+	add(HeaderEmail, x.claims.Email)
+	add(HeaderClient, x.claims.ClientID)
+	add(HeaderScope, x.claims.Scope.String())
+	add(HeaderOrganization, x.claims.Organization)
+	x.span.propagate(to)
 	// Host and scheme are what users type, not what the request says of itself.
-	header.Set("X-Forwarded-Host", x.site.public.Host)
-	header.Set("X-Forwarded-Proto", x.site.public.Scheme)
+	to.Add("X-Forwarded-Host", x.site.public.Host)
+	to.Add("X-Forwarded-Proto", x.site.public.Scheme)
 	if host, _, err := net.SplitHostPort(x.r.RemoteAddr); err == nil {
-		header.Set("X-Forwarded-For", host)
+		to.Add("X-Forwarded-For", host)
 	}
+}
+
+// passes reports whether a header of a client's is for the MCP server.
+func passes(name string) bool {
+	name = textproto.CanonicalMIMEHeaderKey(name)
+	return !hopByHop(name) && !forged(name)
+}
+
+// hopByHop are the headers about one connection (RFC 9110 §7.6.1), and those by which a
+// message is framed, which the relay writes itself. name is canonical.
+func hopByHop(name string) bool {
+	switch name {
+	case "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Te", "Trailer",
+		"Transfer-Encoding", "Upgrade", "Http2-Settings", "Content-Length", "Host", "Expect":
+		return true
+	}
+	return false
+}
+
+// nominated reports whether a Connection header makes a header one about the connection.
+func nominated(name string, connection []string) bool {
+	return len(connection) > 0 && httpguts.HeaderValuesContainsToken(connection, name)
 }
 
 // forged reports the headers of a client that would let it speak for the sidecar:
 // the credentials that end here, our own names, the addresses that only a trusted
-// proxy may name, those by which frameworks replace the path or the method that
-// was authorised, and those that would turn the connection into one whose messages
-// nobody reads. Names with other characters than letters, digits and
-// hyphens go as well, since CGI-like servers read X_Mcp_Auth_Subject as ours.
+// proxy may name, and those by which frameworks replace the path or the method that
+// was authorised. Names with other characters than letters, digits and
+// hyphens go as well, since CGI-like servers read X_Mcp_Auth_Subject as ours. name is
+// canonical.
 func forged(name string) bool {
-	if !plainHeader(name) {
-		return true
-	}
-	name = strings.ToLower(name)
 	switch name {
-	case "authorization", "proxy-authorization", "dpop", "forwarded", "x-real-ip", "true-client-ip",
-		"x-original-url", "x-rewrite-url", "x-original-host",
-		"x-http-method", "x-http-method-override", "x-method-override",
-		"expect", "connection", "upgrade", "http2-settings":
+	case "Authorization", "Proxy-Authorization", "Dpop", "Forwarded", "X-Real-Ip", "True-Client-Ip",
+		"X-Original-Url", "X-Rewrite-Url", "X-Original-Host",
+		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override":
 		return true
 	}
-	return strings.HasPrefix(name, "x-mcp-auth-") || strings.HasPrefix(name, "x-forwarded-")
+	return strings.HasPrefix(name, "X-Mcp-Auth-") || strings.HasPrefix(name, "X-Forwarded-") || !plainHeader(name)
 }
 
 func plainHeader(name string) bool {
@@ -81,4 +113,19 @@ func repeats(values []string, token string) bool {
 		}
 	}
 	return false
+}
+
+// copyHeaders hands the MCP server's headers on: all but those about its connection to
+// us, and what it says about CORS, which is not its to say: the policy names the
+// origins.
+func copyHeaders(to, from http.Header) {
+	dropped := from["Connection"]
+	for name, values := range from {
+		switch {
+		case name == "Content-Length": // frames this connection's message as well
+		case hopByHop(name), nominated(name, dropped), strings.HasPrefix(name, "Access-Control-"):
+			continue
+		}
+		to[name] = values
+	}
 }

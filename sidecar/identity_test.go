@@ -106,7 +106,7 @@ func FuzzHeaderNamesOfOursNeverPass(f *testing.F) {
 			return '_'
 		}, name)
 		ours := seen == "AUTHORIZATION" || seen == "DPOP" || strings.HasPrefix(seen, "X_MCP_AUTH_") || strings.HasPrefix(seen, "X_FORWARDED_")
-		if ours && !forged(name) {
+		if ours && passes(name) {
 			t.Errorf("%q passes, and is read as %s", name, seen)
 		}
 	})

@@ -31,8 +31,10 @@ func (x *exchange) readMessages() *answer {
 	// cut the stream that answers. Recorders in tests have none.
 	connection := http.NewResponseController(x.w)
 	_ = connection.SetReadDeadline(time.Now().Add(bodyTimeout))
-	body, err := jsonrpc.Read(x.r.Body, x.r.ContentLength, x.options.MaxBody)
+	x.memory = x.lending.borrow()
+	body, err := jsonrpc.Read(x.r.Body, x.r.ContentLength, x.site.bodies, &x.memory.Buffer)
 	_ = connection.SetReadDeadline(time.Time{})
+	x.sent = int64(x.memory.Len())
 
 	refused := (*jsonrpc.Error)(nil)
 	switch {
@@ -57,8 +59,11 @@ func checkEncoding(header http.Header) *answer {
 			return malformed(http.StatusUnsupportedMediaType, jsonrpc.InvalidRequest, "an encoded body is not accepted")
 		}
 	}
-	types := header.Values("Content-Type")
+	types := header["Content-Type"]
 	if len(types) == 1 {
+		if types[0] == "application/json" {
+			return nil
+		}
 		mediaType, params, err := mime.ParseMediaType(types[0])
 		charset, named := params["charset"]
 		if err == nil && mediaType == "application/json" && (!named || strings.EqualFold(charset, "utf-8")) {

@@ -1,18 +1,14 @@
 package sidecar
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
-	"net/http/httputil"
-	"strings"
-	"sync"
-	"time"
 
+	"github.com/mcpauth/mcpauth/sidecar/eventstream"
 	"github.com/mcpauth/mcpauth/sidecar/jsonrpc"
+	"github.com/mcpauth/mcpauth/sidecar/relay"
 )
 
 // statusClientClosed is what the audit notes of a client that did not wait for
@@ -22,40 +18,36 @@ const statusClientClosed = 499
 // methodListen opens the event stream of MCP 2026-07-28.
 const methodListen = "subscriptions/listen"
 
-// NewTransport makes the transport to an MCP server on loopback. It compresses
-// nothing and waits for a response as long as it takes. An idle connection is
-// given up before common servers do it (Node.js and uvicorn after 5 s): a request
-// written into a connection that is just being closed would be lost.
-func NewTransport() *http.Transport {
-	return &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 5 * time.Second,
-		MaxIdleConnsPerHost: 1024,
-		IdleConnTimeout:     4 * time.Second,
-		DisableCompression:  true,
-	}
-}
-
-// forward passes the request on and the response back as it comes. When the
+// forward passes the request on and the answer back as it comes. When the
 // client closes, the request upstream is cancelled.
 func (x *exchange) forward() {
-	r := x.r
+	ctx := x.r.Context()
 	if x.listens() {
-		ctx, cancel := context.WithCancel(r.Context())
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(x.streams, cancel)()
-		r = r.WithContext(ctx)
+		defer x.options.Metrics.streaming()()
 	}
-	proxy := httputil.ReverseProxy{
-		Rewrite:        x.rewrite,
-		Transport:      x.options.Transport,
-		FlushInterval:  -1, // every event at once
-		ModifyResponse: x.received,
-		ErrorHandler:   x.failed,
-		BufferPool:     x.buffers,
-		ErrorLog:       slog.NewLogLogger(x.options.Logger.Handler(), slog.LevelDebug),
+	inspected := x.inspect()
+	target := x.target
+	if query := x.r.URL.RawQuery; query != "" {
+		target += "?" + query
 	}
-	proxy.ServeHTTP(x.w, r)
+	x.span = x.options.Tracing.begin(x)
+	up := x.site.relay.Request(x.r.Method, target)
+	x.writeHeaders(up, inspected != nil)
+	var raw []byte
+	if x.body != nil {
+		raw = x.body.Raw
+	}
+	res, err := up.Send(ctx, raw, x.inform)
+	if err != nil {
+		x.failed(err)
+		return
+	}
+	defer res.Close()
+	x.respond(res, inspected)
 }
 
 // listens reports a request whose response only waits for events.
@@ -66,39 +58,118 @@ func (x *exchange) listens() bool {
 	return len(x.body.Messages) == 1 && x.body.Messages[0].Method == methodListen
 }
 
-// rewrite makes the request to the MCP server. It runs after hop-by-hop headers
-// are gone, so that no "Connection: X-Mcp-Auth-Subject" takes ours away.
-func (x *exchange) rewrite(p *httputil.ProxyRequest) {
-	out := p.Out
-	out.URL.Scheme, out.URL.Host = x.site.upstream.Scheme, x.site.upstream.Host
-	out.URL.Path, out.URL.RawPath = x.target, ""
-	out.Host = "" // that of the URL: MCP servers on loopback refuse other names
-	x.identify(out.Header)
+// inform passes an informational answer on (RFC 9110 §15.2).
+func (x *exchange) inform(code int, header http.Header) {
+	to := x.w.Header()
+	copyHeaders(to, header)
+	x.w.WriteHeader(code)
+	clear(to)
+}
 
-	out.Trailer, out.TransferEncoding = nil, nil
-	out.Body, out.GetBody, out.ContentLength = nil, nil, 0
-	if x.body != nil {
-		raw := x.body.Raw
-		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil }
-		out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
+// respond passes the answer on.
+func (x *exchange) respond(res *relay.Response, in *inspection) {
+	x.status = res.StatusCode
+	header := x.w.Header()
+	copyHeaders(header, res.Header)
+	if len(header["Content-Type"]) == 0 {
+		header["Content-Type"] = nil // what says nothing of its type is not guessed at
+	}
+	x.allowOrigin(header)
+	x.noteSession(res.Response)
+	if in != nil {
+		x.respondInspected(res, in)
+		return
+	}
+	x.respondAsIs(res, nil)
+}
+
+// respondAsIs streams the body on, through a filter where there is one.
+func (x *exchange) respondAsIs(res *relay.Response, filter *eventstream.Filter) {
+	for name := range res.Trailer {
+		x.w.Header().Add("Trailer", name)
+	}
+	x.allowTime()
+	x.w.WriteHeader(res.StatusCode)
+	if err := x.pass(res, filter); err != nil {
+		x.broken(err)
+		return
+	}
+	for name, values := range res.Trailer {
+		x.w.Header()[name] = values
 	}
 }
 
-// received sees the head of the MCP server's response. What it says about CORS is
-// not its to say: the policy names the origins.
-func (x *exchange) received(res *http.Response) error {
-	x.status = res.StatusCode
-	for name := range res.Header {
-		if strings.HasPrefix(name, "Access-Control-") {
-			delete(res.Header, name)
+// errClientGone says that there is nobody to pass anything on to.
+var errClientGone = errors.New("the client is gone")
+
+// pass copies the body. What is there is sent before more is waited for, and no memory is
+// held while there is nothing to send.
+func (x *exchange) pass(res *relay.Response, filter *eventstream.Filter) error {
+	connection := http.NewResponseController(x.w)
+	var filtered []byte
+	for {
+		if res.Waits() {
+			if err := connection.Flush(); err != nil {
+				return errClientGone
+			}
+			if err := res.Wait(); err != nil {
+				return err
+			}
+			x.allowTime()
+		}
+		data := x.lending.borrowChunk()
+		n, err := res.Read(*data)
+		piece := (*data)[:n]
+		if filter != nil {
+			var failed error
+			if filtered, failed = filter.Feed(filtered[:0], piece); failed != nil {
+				err = failed
+			} else if err == io.EOF {
+				filtered = filter.End(filtered)
+			}
+			piece = filtered
+		}
+		gone := x.write(piece)
+		x.lending.lendChunk(data)
+		switch {
+		case gone:
+			return errClientGone
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
 		}
 	}
-	x.allowOrigin(res.Header)
-	return nil
+}
+
+// write sends a piece and reports whether there is nobody to take it.
+func (x *exchange) write(piece []byte) (gone bool) {
+	if len(piece) == 0 {
+		return false
+	}
+	if x.written > 0 {
+		x.allowTime()
+	}
+	n, err := x.w.Write(piece)
+	x.written += int64(n)
+	return err != nil
+}
+
+// broken ends an answer that did not come to its end, so that nobody takes it for whole.
+// A stream that we end ourselves is as whole as it will be.
+func (x *exchange) broken(err error) {
+	if x.listens() && x.streams.Err() != nil {
+		return
+	}
+	if !errors.Is(err, errClientGone) && x.r.Context().Err() == nil {
+		x.options.Logger.Warn("the MCP server's answer broke off", "upstream", x.site.upstream.Host, "error", err)
+		x.reason = reasonUpstream
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // failed answers for an MCP server that does not.
-func (x *exchange) failed(_ http.ResponseWriter, _ *http.Request, err error) {
+func (x *exchange) failed(err error) {
 	switch {
 	case x.r.Context().Err() != nil:
 		x.status = statusClientClosed
@@ -108,24 +179,13 @@ func (x *exchange) failed(_ http.ResponseWriter, _ *http.Request, err error) {
 		return
 	}
 	x.options.Logger.Warn("the MCP server does not answer", "upstream", x.site.upstream.Host, "error", err)
-	told := &jsonrpc.Error{Code: jsonrpc.InternalError, Message: "the MCP server does not answer"}
+	x.reply(x.upstreamFailed("the MCP server does not answer"))
+}
+
+func (x *exchange) upstreamFailed(message string) *answer {
+	told := &jsonrpc.Error{Code: jsonrpc.InternalError, Message: message}
 	if x.body != nil && !x.body.Batch {
 		told.ID = x.body.Messages[0].ID
 	}
-	x.reply(&answer{status: http.StatusBadGateway, reason: reasonUpstream, body: told})
+	return &answer{status: http.StatusBadGateway, reason: reasonUpstream, body: told}
 }
-
-// buffers lends the memory through which responses flow. Events are small, and
-// many streams are open at once.
-type buffers struct{ pool *sync.Pool }
-
-const bufferSize = 16 << 10
-
-func (b buffers) Get() []byte {
-	if buffer, ok := b.pool.Get().(*[]byte); ok {
-		return *buffer
-	}
-	return make([]byte, bufferSize)
-}
-
-func (b buffers) Put(buffer []byte) { b.pool.Put(&buffer) }

@@ -17,6 +17,13 @@ func (x *exchange) route() *answer {
 	if a := x.answerMetadata(path); a != nil {
 		return a
 	}
+	if headerSize(x.r) > x.site.maxHeader {
+		return malformed(http.StatusRequestHeaderFieldsTooLarge, jsonrpc.InvalidRequest, "the head of the request is too long")
+	}
+	if message := x.site.policy.Upstream.MessagePath; message != "" && path == message {
+		x.target, x.posts = message, true
+		return nil
+	}
 	rest, below := strings.CutPrefix(path, strings.TrimSuffix(x.site.path, "/"))
 	switch {
 	case path == x.site.path:
@@ -27,6 +34,17 @@ func (x *exchange) route() *answer {
 		return nil
 	}
 	return x.notFound("there is nothing here; the MCP server is at " + x.site.policy.Resource)
+}
+
+// headerSize is about the length of a request's head.
+func headerSize(r *http.Request) int {
+	size := len(r.Method) + len(r.RequestURI) + len(r.Host)
+	for name, values := range r.Header {
+		for _, value := range values {
+			size += len(name) + len(value) + len(": \r\n")
+		}
+	}
+	return size
 }
 
 func (x *exchange) notFound(message string) *answer {

@@ -14,26 +14,39 @@ import (
 	"github.com/mcpauth/mcpauth/policy"
 )
 
-// DefaultMaxBody bounds the body of a POST, in bytes.
-const DefaultMaxBody = 4 << 20
+// What is enforced where the policy says nothing.
+const (
+	// DefaultMaxBody bounds the body of a POST, in bytes.
+	DefaultMaxBody = 4 << 20
+	// DefaultMaxHeader bounds the head of a request, in bytes.
+	DefaultMaxHeader = 32 << 10
+)
 
-// Options say what a Sidecar enforces and where it passes requests on. Policy and
-// Keys are required; Live is both.
+// tokensKept is how many verified tokens are remembered.
+const tokensKept = 1 << 14
+
+// Options say what a Sidecar enforces. Policy and Keys are required; a Live has all of
+// the first four.
 type Options struct {
 	// Policy returns the policy in force. It is asked once for each request and
 	// must be fast; a nil policy is answered by 503.
 	Policy func() *policy.Policy
 	// Keys finds the keys that tokens are signed with.
 	Keys accesstoken.KeySource
-	// Transport carries requests to the MCP server; nil means NewTransport.
-	Transport http.RoundTripper
+	// Revocations are asked whether a token was revoked; nil means that none is.
+	Revocations accesstoken.Revocations
+	// Fresh says why Revocations may lack too much to serve at all, or nil; a nil Fresh
+	// never does.
+	Fresh func() error
 	// Audit receives an event for every message and every refusal. The zero value
 	// discards them.
 	Audit audit.Log
+	// Metrics count what happens; nil counts nothing.
+	Metrics *Metrics
+	// Tracing begins traces, where it is told to; nil begins none.
+	Tracing *Tracing
 	// Logger is told what goes wrong; nil means silence.
 	Logger *slog.Logger
-	// MaxBody bounds the body of a POST, in bytes; zero means DefaultMaxBody.
-	MaxBody int64
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -42,54 +55,56 @@ type Options struct {
 type Sidecar struct {
 	options Options
 
-	// derived is what follows from the policy that was last seen.
-	derived atomic.Pointer[site]
+	// derived is what follows from the policy that was last seen; deriving is held while
+	// that is worked out.
+	derived  atomic.Pointer[site]
+	deriving sync.Mutex
 	// proofs are the DPoP proofs that were used.
-	proofs     *dpop.Replays
-	buffers    buffers
+	proofs   *dpop.Replays
+	sessions *sessions
+	lending  memory
+
 	streams    context.Context
 	endStreams context.CancelFunc
 }
 
 // New makes a Sidecar.
 func New(o Options) *Sidecar {
-	if o.Transport == nil {
-		o.Transport = NewTransport()
-	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.MaxBody == 0 {
-		o.MaxBody = DefaultMaxBody
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Sidecar{options: o, proofs: dpop.NewReplays(0, 0), buffers: buffers{pool: &sync.Pool{}}}
+	s := &Sidecar{options: o, proofs: dpop.NewReplays(0, 0), sessions: newSessions()}
 	s.streams, s.endStreams = context.WithCancel(context.Background())
+	o.Metrics.watch(s)
 	return s
 }
 
 // ServeHTTP takes a request through the steps, until one of them answers it.
 func (s *Sidecar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{Sidecar: s, w: w, r: r, started: s.options.Now()}
-	defer x.audit()
+	defer x.end()
 	for _, step := range [...]func(*exchange) *answer{
 		(*exchange).enter,          // site.go
 		(*exchange).route,          // route.go, metadata.go
 		(*exchange).checkOrigin,    // origin.go
 		(*exchange).checkMethod,    // route.go
-		(*exchange).authenticate,   // authenticate.go, possession.go
+		(*exchange).authenticate,   // authenticate.go
+		(*exchange).limit,          // limit.go
+		(*exchange).bindSession,    // session.go
 		(*exchange).readMessages,   // messages.go
 		(*exchange).compareHeaders, // messages.go
 		(*exchange).authorize,      // authorize.go
+		(*exchange).limitTools,     // limit.go
 	} {
 		if a := step(x); a != nil {
 			x.reply(a)
 			return
 		}
 	}
-	x.forward() // proxy.go, identity.go
+	x.forward() // proxy.go, identity.go, lists.go
 }
 
 // EndStreams ends the streams that wait for events and would hold up a graceful

@@ -145,11 +145,9 @@ func newBench(t *testing.T, p *policy.Policy) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{policy: p, audits: &lockedBuffer{}, logs: &lockedBuffer{}}
-	transport := NewTransport()
-	t.Cleanup(transport.CloseIdleConnections)
 	b.sidecar = New(Options{
-		Policy: func() *policy.Policy { return p }, Keys: keys, Transport: transport,
-		Audit:  audit.Log{Logger: slog.New(slog.NewJSONHandler(b.audits, nil))},
+		Policy: func() *policy.Policy { return p }, Keys: keys,
+		Audit:  audit.Log{Sink: audit.NewLines(b.audits)},
 		Logger: slog.New(slog.NewTextHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	server := httptest.NewServer(b.sidecar)

@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,11 +10,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/mcpauth/mcpauth/oauth"
 	"github.com/mcpauth/mcpauth/oauth/accesstoken"
 	"github.com/mcpauth/mcpauth/policy"
+	"github.com/mcpauth/mcpauth/sidecar/jsonrpc"
+	"github.com/mcpauth/mcpauth/sidecar/relay"
 )
 
 // site is all that follows from one policy, worked out once. It is immutable.
@@ -29,19 +31,26 @@ type site struct {
 	metadataURL   string
 	metadataPaths []string
 	// basic is what a first challenge asks for.
-	basic    oauth.ScopeSet
-	origins  []string
-	verifier *accesstoken.Verifier
+	basic   oauth.ScopeSet
+	origins []string
+	guard   *accesstoken.Guard
+	// bodies and maxHeader bound requests.
+	bodies    jsonrpc.Limits
+	maxHeader int
+	limits    *limits
+	// relay has the connections to the MCP server.
+	relay *relay.Pool
 }
 
 // Check says why a Sidecar could not serve a policy that is valid in itself: a
 // resource or an upstream that is not the URL of a service.
 func Check(p *policy.Policy) error {
-	_, err := newSite(p, nil, nil)
+	_, err := newSite(p)
 	return err
 }
 
-func newSite(p *policy.Policy, keys accesstoken.KeySource, now func() time.Time) (*site, error) {
+// newSite works out what needs nothing but the policy.
+func newSite(p *policy.Policy) (*site, error) {
 	if err := oauth.ValidServiceURL(p.Resource); err != nil {
 		return nil, fmt.Errorf("the resource %w", err)
 	}
@@ -53,7 +62,11 @@ func newSite(p *policy.Policy, keys accesstoken.KeySource, now func() time.Time)
 	if err != nil {
 		return nil, err
 	}
-	s := &site{policy: p, public: public, path: orRoot(public.Path), upstream: upstream}
+	s := &site{
+		policy: p, public: public, path: orRoot(public.Path), upstream: upstream,
+		bodies:    jsonrpc.Limits{Bytes: cmp.Or(p.Limits.MaxBodyBytes, DefaultMaxBody), Depth: p.Limits.MaxDepth},
+		maxHeader: cmp.Or(p.Limits.MaxHeaderBytes, DefaultMaxHeader),
+	}
 	if err := s.describe(); err != nil {
 		return nil, err
 	}
@@ -63,8 +76,34 @@ func newSite(p *policy.Policy, keys accesstoken.KeySource, now func() time.Time)
 	}
 	s.basic = s.basic.Minus(oauth.NewScopeSet(oauth.OfflineAccess))
 	s.origins = append(slices.Clone(p.AllowedOrigins), public.Scheme+"://"+public.Host)
-	s.verifier = &accesstoken.Verifier{Issuers: p.Issuers, Audiences: p.Audiences, Keys: keys, Now: now}
 	return s, nil
+}
+
+// equip adds what a site works with. What belongs to things that have not changed is
+// taken over from the site before, which may be nil.
+func (s *site) equip(side *Sidecar, old *site) {
+	o := &side.options
+	s.guard = &accesstoken.Guard{
+		Verifier: &accesstoken.Verifier{
+			Issuers: s.policy.Issuers, Audiences: s.policy.Audiences, Keys: o.Keys, Now: o.Now,
+			Revocations: o.Revocations, Fresh: o.Fresh, CacheSize: tokensKept,
+		},
+		Resource: s.policy.Resource, Scopes: s.basic, RequireDPoP: s.policy.RequireDPoP,
+		Proofs: side.proofs, Now: o.Now,
+	}
+	if old != nil && old.policy.Limits == s.policy.Limits {
+		s.limits = old.limits
+	} else {
+		s.limits = newLimits(s.policy.Limits)
+	}
+	if old != nil && old.upstream.Scheme == s.upstream.Scheme && old.upstream.Host == s.upstream.Host {
+		s.relay = old.relay
+		return
+	}
+	s.relay = relay.New(s.upstream)
+	if old != nil {
+		old.relay.Close()
+	}
 }
 
 func upstreamURL(u policy.Upstream) (*url.URL, error) {
@@ -104,14 +143,29 @@ func (x *exchange) enter() *answer {
 	}
 	current := x.derived.Load()
 	if current == nil || current.policy != p {
-		made, err := newSite(p, x.options.Keys, x.options.Now)
-		if err != nil {
+		var err error
+		if current, err = x.derive(p); err != nil {
 			x.options.Logger.Error("the policy cannot be served", "server", p.Server, "error", err)
 			return unavailable("the policy cannot be served")
 		}
-		x.derived.Store(made)
-		current = made
 	}
 	x.site = current
 	return nil
+}
+
+// derive works out what follows from a policy, once.
+func (s *Sidecar) derive(p *policy.Policy) (*site, error) {
+	s.deriving.Lock()
+	defer s.deriving.Unlock()
+	old := s.derived.Load()
+	if old != nil && old.policy == p {
+		return old, nil
+	}
+	made, err := newSite(p)
+	if err != nil {
+		return nil, err
+	}
+	made.equip(s, old)
+	s.derived.Store(made)
+	return made, nil
 }

@@ -2,9 +2,13 @@ package authservertest
 
 import (
 	"context"
-	"log/slog"
+	"encoding/json"
+	"fmt"
+	"io"
 	"slices"
 	"sync"
+
+	"github.com/mcpauth/mcpauth/audit"
 )
 
 // Event is an audit event: its type and its fields as text.
@@ -31,24 +35,17 @@ func (e *Events) Of(kind string) []Event {
 	return slices.DeleteFunc(e.All(), func(event Event) bool { return event.Type != kind })
 }
 
-// Enabled implements slog.Handler.
-func (e *Events) Enabled(context.Context, slog.Level) bool { return true }
-
-// Handle implements slog.Handler.
-func (e *Events) Handle(_ context.Context, r slog.Record) error {
-	event := Event{Type: r.Message, Fields: make(map[string]string)}
-	r.Attrs(func(a slog.Attr) bool {
-		event.Fields[a.Key] = a.Value.String()
-		return true
-	})
+// Write implements audit.Sink. The fields are those that a line would have.
+func (e *Events) Write(_ context.Context, written audit.Event) {
+	fields := make(map[string]any)
+	if err := json.Unmarshal(audit.NewLines(io.Discard).Append(nil, written), &fields); err != nil {
+		panic(err) // which is a mistake of package audit's
+	}
+	event := Event{Type: written.Type, Fields: make(map[string]string)}
+	for name, value := range fields {
+		event.Fields[name] = fmt.Sprint(value)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.list = append(e.list, event)
-	return nil
 }
-
-// WithAttrs implements slog.Handler.
-func (e *Events) WithAttrs([]slog.Attr) slog.Handler { return e }
-
-// WithGroup implements slog.Handler.
-func (e *Events) WithGroup(string) slog.Handler { return e }

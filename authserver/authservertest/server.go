@@ -86,7 +86,7 @@ func New(t testing.TB, options ...Option) *Server {
 	o := authserver.Options{
 		Catalog: s.catalog.Load, Keys: func() *keyring.Ring { return s.Ring }, Store: s.Store,
 		Secrets: Secrets(),
-		Audit:   audit.Log{Logger: slog.New(s.Events)}, Logger: logger, Now: s.Now,
+		Audit:   audit.Log{Sink: s.Events}, Logger: logger, Now: s.Now,
 	}
 	set.server(&o)
 	if s.Handler, err = authserver.New(o); err != nil {

@@ -58,7 +58,7 @@ it; there is seldom a reason to start it by hand.`,
 			if err != nil {
 				return err
 			}
-			return o.serve(cmd.Context(), logger, audit.Log{Logger: process.NewEvents(cmd.OutOrStdout())})
+			return o.serve(cmd.Context(), logger, audit.Log{Sink: audit.NewLines(cmd.OutOrStdout())})
 		},
 	}
 	flags := cmd.Flags()

@@ -34,6 +34,8 @@ type policyFile struct {
 	live        *sidecar.Live
 	logger      *slog.Logger
 	poll        time.Duration // how often to look where no notification comes
+	// applied is told of each policy that is in force from now on; nil tells nobody.
+	applied func(*policy.Policy)
 
 	last []byte // what load read the last time, good or bad
 
@@ -93,7 +95,13 @@ func (f *policyFile) apply(ctx context.Context, data []byte) error {
 	if f.upstreamURL != "" {
 		p.Upstream.URL = f.upstreamURL
 	}
-	return f.live.Apply(ctx, p)
+	if err := f.live.Apply(ctx, p); err != nil {
+		return err
+	}
+	if f.applied != nil {
+		f.applied(p)
+	}
+	return nil
 }
 
 func (f *policyFile) note(err error) {
@@ -106,6 +114,13 @@ func (f *policyFile) note(err error) {
 	}
 	f.state.succeeded++
 	f.state.at = time.Now()
+}
+
+// current reports whether the newest file is what is in force.
+func (f *policyFile) current() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.broken == nil && f.state.succeeded > 0
 }
 
 func (f *policyFile) counts() reloads {

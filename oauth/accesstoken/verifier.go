@@ -2,26 +2,18 @@ package accesstoken
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // MaxTokenLength bounds the text that Verify will look at, in bytes.
 const MaxTokenLength = 16 << 10
-
-// maxKeyIDLength bounds what a stranger can make the key source look up.
-const maxKeyIDLength = 256
 
 // defaultSkew is how far two honest clocks may differ.
 const defaultSkew = 30 * time.Second
@@ -37,6 +29,7 @@ var (
 	ErrAudience   = fmt.Errorf("%w: it is for another resource", ErrInvalid)
 	ErrExpired    = fmt.Errorf("%w: it has expired", ErrInvalid)
 	ErrNotYet     = fmt.Errorf("%w: it is not valid yet", ErrInvalid)
+	ErrRevoked    = fmt.Errorf("%w: it was revoked", ErrInvalid)
 )
 
 // ErrKeysUnavailable says that no key set could be had, or none since the token's
@@ -44,15 +37,27 @@ var (
 // answer 503 rather than 401.
 var ErrKeysUnavailable = errors.New("the issuer's keys could not be fetched")
 
+// ErrRevocationsUnavailable says that what was revoked of late is not known: the token
+// may be good, and the caller should answer 503 rather than 401.
+var ErrRevocationsUnavailable = errors.New("it is not known what was revoked")
+
 // KeySource finds the public key for a token's "kid". It returns ErrUnknownKey
 // for a key that the issuer does not publish and ErrKeysUnavailable when it
-// cannot know. It must bound what an unknown kid costs, since strangers choose it.
+// cannot know. It must bound what an unknown kid costs, since strangers choose it, and
+// be quick about a known one: it is asked for each use of a token.
 type KeySource interface {
 	Key(ctx context.Context, kid string) (jose.JSONWebKey, error)
 }
 
+// Revocations is what was revoked; a revocation.Set is one. Contains reports whether it
+// holds one of the ids. It must be quick, and neither keep nor change them.
+type Revocations interface {
+	Contains(ids ...string) bool
+}
+
 // Verifier checks access tokens for one resource. Its fields are set before the
-// first use and not changed after; it is then safe for concurrent use.
+// first use and not changed after; it is then safe for concurrent use and must not be
+// copied.
 type Verifier struct {
 	// Issuers are the accepted values of "iss", compared byte for byte.
 	Issuers []string
@@ -67,119 +72,75 @@ type Verifier struct {
 	Skew time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+
+	// Revocations are asked whether a token's grant or the token itself was revoked;
+	// nil means that tokens live until they expire.
+	Revocations Revocations
+	// Fresh says why Revocations may lack something, or nil where they are up to date;
+	// with an error every token is refused with ErrRevocationsUnavailable. It is asked
+	// for each token and must be quick. A nil Fresh goes by what Revocations hold,
+	// however old they are.
+	Fresh func() error
+
+	// CacheSize is how many verified tokens are remembered, so that their next use
+	// costs no verification of a signature; zero means none. Each takes about as much
+	// memory as its text, whose hash alone is kept.
+	CacheSize int
+
+	making sync.Once
+	cache  *lru.Cache[hash, *verified] // makeCache
 }
 
-// defaultAlgorithms are what an authorization server of ours signs with.
-var defaultAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA}
-
-// Verify returns the claims of a valid token. Its errors wrap ErrInvalid or
-// ErrKeysUnavailable and never quote the token.
+// Verify returns the claims of a valid token. Its errors wrap ErrInvalid,
+// ErrKeysUnavailable or ErrRevocationsUnavailable and never quote the token. The claims
+// are shared with everybody who presents the token: they are only read.
 //
 // A token that is bound to a key is valid here whoever sends it. Where the claims
 // have a KeyThumbprint, the caller must demand proof of that key before it serves
-// the request (RFC 9449 §7.1); package dpop verifies it.
+// the request (RFC 9449 §7.1), as a Guard does.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
-	payload, err := v.verifySignature(ctx, raw)
+	token, err := v.verify(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	return token.claims, nil
+}
+
+// verified is a token whose signature holds and which is from an issuer of ours and
+// for us: what does not change any more. It is immutable.
+type verified struct {
+	claims    *Claims
+	notBefore time.Time
+	by        signer
+	// ids are those that revoke it, gathered once so that asking costs nothing.
+	ids []string
+}
+
+// read verifies a token but for what may change while it lives.
+func (v *Verifier) read(ctx context.Context, raw string) (*verified, error) {
+	payload, by, err := v.verifySignature(ctx, raw)
 	if err != nil {
 		return nil, err
 	}
 	claims, notBefore, err := decode(payload)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	case !slices.Contains(v.Issuers, claims.Issuer):
+		return nil, ErrIssuer
+	case !slices.ContainsFunc(v.Audiences, func(name string) bool { return slices.Contains(claims.Audience, name) }):
+		return nil, ErrAudience
 	}
-	if err := v.check(claims, notBefore); err != nil {
-		return nil, err
+	token := &verified{claims: claims, notBefore: notBefore, by: by, ids: []string{claims.ID}}
+	if claims.GrantID != "" {
+		token.ids = append(token.ids, claims.GrantID)
 	}
-	return claims, nil
+	return token, nil
 }
 
-func (v *Verifier) verifySignature(ctx context.Context, raw string) ([]byte, error) {
-	// RFC 7515 §2 knows no line breaks; the decoder would skip them.
-	if raw == "" || len(raw) > MaxTokenLength || strings.ContainsAny(raw, "\r\n") {
-		return nil, ErrMalformed
-	}
-	algorithms := v.Algorithms
-	if algorithms == nil {
-		algorithms = defaultAlgorithms
-	}
-	jws, err := jose.ParseSignedCompact(raw, algorithms)
-	if err != nil || len(jws.Signatures) != 1 {
-		return nil, ErrMalformed
-	}
-	head := jws.Signatures[0].Protected
-	if bringsKey(raw) {
-		return nil, ErrMalformed
-	}
-	if typ, _ := head.ExtraHeaders[jose.HeaderType].(string); !isAccessTokenType(typ) {
-		return nil, ErrType
-	}
-	if head.KeyID == "" || len(head.KeyID) > maxKeyIDLength {
-		return nil, ErrUnknownKey
-	}
-	key, err := v.Keys.Key(ctx, head.KeyID)
-	if err != nil {
-		return nil, err
-	}
-	if key.Algorithm != "" && key.Algorithm != head.Algorithm || !fits(key.Key, head.Algorithm) {
-		return nil, ErrSignature
-	}
-	payload, err := jws.Verify(key.Key)
-	if err != nil {
-		return nil, ErrSignature
-	}
-	return payload, nil
-}
-
-// fits reports whether a key is of the kind that the algorithm is for (RFC 8725
-// §3.1): the token chooses the algorithm, and must not choose what a key means.
-func fits(key any, algorithm string) bool {
-	switch k := key.(type) {
-	case *rsa.PublicKey:
-		return strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS")
-	case *ecdsa.PublicKey:
-		switch k.Curve {
-		case elliptic.P256():
-			return algorithm == string(jose.ES256)
-		case elliptic.P384():
-			return algorithm == string(jose.ES384)
-		case elliptic.P521():
-			return algorithm == string(jose.ES512)
-		}
-		return false
-	case ed25519.PublicKey:
-		return algorithm == string(jose.EdDSA) && len(k) == ed25519.PublicKeySize
-	default:
-		return false
-	}
-}
-
-// bringsKey reports whether a token's header brings a key or names one by
-// anything but "kid", or asks for extensions (RFC 7515 §4.1). It reads the text
-// itself, because the parsed header does not show all of these.
-func bringsKey(raw string) bool {
-	text, _, _ := strings.Cut(raw, ".")
-	data, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return true
-	}
-	var head map[string]json.RawMessage
-	if err := json.Unmarshal(data, &head); err != nil {
-		return true
-	}
-	for _, name := range []string{"jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64"} {
-		if _, ok := head[name]; ok {
-			return true
-		}
-	}
-	return false
-}
-
-// isAccessTokenType accepts the short and the full media type (RFC 9068 §4).
-func isAccessTokenType(typ string) bool {
-	return strings.EqualFold(typ, Type) || strings.EqualFold(typ, "application/"+Type)
-}
-
-func (v *Verifier) check(claims *Claims, notBefore time.Time) error {
+// inForce checks what may change while a token lives: the time, and whether it was
+// revoked. What is known to be revoked is so however old that knowledge is.
+func (v *Verifier) inForce(token *verified) error {
 	now, skew := time.Now, v.Skew
 	if v.Now != nil {
 		now = v.Now
@@ -188,15 +149,19 @@ func (v *Verifier) check(claims *Claims, notBefore time.Time) error {
 		skew = defaultSkew
 	}
 	at := now()
+	latest := at.Add(skew)
 	switch {
-	case !slices.Contains(v.Issuers, claims.Issuer):
-		return ErrIssuer
-	case !slices.ContainsFunc(v.Audiences, func(name string) bool { return slices.Contains(claims.Audience, name) }):
-		return ErrAudience
-	case !at.Add(-skew).Before(claims.Expiry):
+	case !at.Add(-skew).Before(token.claims.Expiry):
 		return ErrExpired
-	case claims.IssuedAt.After(at.Add(skew)), notBefore.After(at.Add(skew)):
+	case token.claims.IssuedAt.After(latest), token.notBefore.After(latest):
 		return ErrNotYet
+	case v.Revocations != nil && v.Revocations.Contains(token.ids...):
+		return ErrRevoked
+	case v.Fresh == nil:
+		return nil
+	}
+	if err := v.Fresh(); err != nil {
+		return fmt.Errorf("%w: %w", ErrRevocationsUnavailable, err)
 	}
 	return nil
 }

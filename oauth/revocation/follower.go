@@ -177,8 +177,10 @@ func (f *Follower) target() (string, error) {
 		return "", errors.New("the feed's address is not a URL")
 	}
 	query := u.Query()
-	query.Set(ParameterWait, strconv.Itoa(int(f.wait().Seconds())))
-	if f.cursor != "" {
+	if f.cursor == "" {
+		query.Set(ParameterWait, "0") // whoever begins wants to know how things stand
+	} else {
+		query.Set(ParameterWait, strconv.Itoa(int(f.wait().Seconds())))
 		query.Set(ParameterAfter, f.cursor)
 	}
 	u.RawQuery = query.Encode()

@@ -11,11 +11,19 @@ import (
 
 // Bounds on what one body may hold.
 const (
-	// MaxDepth is how deep arrays and objects may nest.
-	MaxDepth = 100
+	// DefaultDepth is how deep arrays and objects may nest where Limits says nothing.
+	DefaultDepth = 100
 	// MaxBatch is how many messages a batch may hold.
 	MaxBatch = 256
 )
+
+// Limits bound one body.
+type Limits struct {
+	// Bytes is its length.
+	Bytes int64
+	// Depth is how deep arrays and objects may nest; zero means DefaultDepth.
+	Depth int
+}
 
 // Body is a whole request body.
 type Body struct {
@@ -27,30 +35,33 @@ type Body struct {
 	Batch bool
 }
 
-// Read reads a body of at most limit bytes. It returns ErrTooLarge, an *Error,
-// or whatever the reader failed with. size is the length that the sender
-// declared, -1 if none: a hint only.
-func Read(r io.Reader, size, limit int64) (*Body, error) {
-	if size > limit {
+// Read reads a body into memory, which has to be empty, and parses it. It returns
+// ErrTooLarge, an *Error, or whatever the reader failed with. size is the length
+// that the sender declared, -1 if none: a hint only. The result refers to the memory.
+func Read(r io.Reader, size int64, limits Limits, memory *bytes.Buffer) (*Body, error) {
+	if size > limits.Bytes {
 		return nil, ErrTooLarge
 	}
-	var buffer bytes.Buffer
 	// A declared length is a promise; memory is spent only as far as it is kept.
 	const readAhead = 64 << 10
-	buffer.Grow(int(min(max(size, 0), readAhead)) + bytes.MinRead)
-	n, err := buffer.ReadFrom(io.LimitReader(r, limit+1))
+	memory.Grow(int(min(max(size, 0), readAhead)) + bytes.MinRead)
+	n, err := memory.ReadFrom(io.LimitReader(r, limits.Bytes+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read the body: %w", err)
-	case n > limit:
+	case n > limits.Bytes:
 		return nil, ErrTooLarge
 	}
-	return Parse(buffer.Bytes())
+	return Parse(memory.Bytes(), limits.Depth)
 }
 
-// Parse reads a body. Its errors are *Error. The result refers to data.
-func Parse(data []byte) (*Body, error) {
-	if err := wellFormed(data); err != nil {
+// Parse reads a body that nests no deeper than depth; zero means DefaultDepth. Its
+// errors are *Error. The result refers to data.
+func Parse(data []byte, depth int) (*Body, error) {
+	if depth == 0 {
+		depth = DefaultDepth
+	}
+	if err := wellFormed(data, depth); err != nil {
 		return nil, &Error{Code: ParseError, Message: err.Error()}
 	}
 	c := &cursor{data: data}
@@ -85,12 +96,12 @@ func parseBatch(c *cursor) ([]Message, error) {
 }
 
 // wellFormed makes sure that the cursor, and any other parser, can walk data.
-func wellFormed(data []byte) error {
+func wellFormed(data []byte, depth int) error {
 	switch {
 	case !utf8.Valid(data):
 		return errors.New("the body is not valid UTF-8")
-	case tooDeep(data):
-		return fmt.Errorf("the body nests deeper than %d levels", MaxDepth)
+	case tooDeep(data, depth):
+		return fmt.Errorf("the body nests deeper than %d levels", depth)
 	case !json.Valid(data):
 		return errors.New("the body is not one JSON value")
 	}
@@ -99,14 +110,14 @@ func wellFormed(data []byte) error {
 
 // tooDeep counts brackets outside strings. On text that is not JSON its answer
 // means nothing, and does not matter.
-func tooDeep(data []byte) bool {
+func tooDeep(data []byte, most int) bool {
 	depth := 0
 	for at := 0; at < len(data); at++ {
 		switch data[at] {
 		case '"':
 			at = endOfString(data, at) - 1
 		case '{', '[':
-			if depth++; depth > MaxDepth {
+			if depth++; depth > most {
 				return true
 			}
 		case '}', ']':

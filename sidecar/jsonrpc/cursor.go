@@ -33,11 +33,19 @@ func (c *cursor) value() []byte {
 	case '{', '[':
 		c.skipNested()
 	default:
-		for c.at < len(c.data) && bytes.IndexByte([]byte(" \t\r\n,]}"), c.data[c.at]) < 0 {
+		for c.at < len(c.data) && !endsScalar(c.data[c.at]) {
 			c.at++
 		}
 	}
 	return c.data[start:c.at]
+}
+
+func endsScalar(b byte) bool {
+	switch b {
+	case ' ', '\t', '\r', '\n', ',', ']', '}':
+		return true
+	}
+	return false
 }
 
 func (c *cursor) skipNested() {
@@ -69,16 +77,17 @@ func (c *cursor) elements(visit func(raw []byte) error) error {
 			c.at++
 		}
 	}
+	c.at++ // ]
 	return nil
 }
 
 // members calls visit for each member of the object that comes next, until visit
-// fails.
-func (c *cursor) members(visit func(key string, raw []byte) error) error {
+// fails. The cursor stands behind the value then.
+func (c *cursor) members(visit func(key, raw []byte) error) error {
 	c.peek()
 	c.at++ // {
 	for c.peek() != '}' {
-		key, _ := text(c.value())
+		key, _ := content(c.value())
 		c.peek()
 		c.at++ // :
 		if err := visit(key, c.value()); err != nil {
@@ -88,18 +97,26 @@ func (c *cursor) members(visit func(key string, raw []byte) error) error {
 			c.at++
 		}
 	}
+	c.at++ // }
 	return nil
 }
 
-// text decodes a string; it reports false for any other value.
-func text(raw []byte) (string, bool) {
+// content decodes a string; it reports false for any other value. The result may be
+// a part of raw.
+func content(raw []byte) ([]byte, bool) {
 	if raw[0] != '"' {
-		return "", false
+		return nil, false
 	}
 	if bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw[1 : len(raw)-1]), true
+		return raw[1 : len(raw)-1], true
 	}
 	var s string
 	err := json.Unmarshal(raw, &s)
-	return s, err == nil
+	return []byte(s), err == nil
+}
+
+// text is content as a string of its own.
+func text(raw []byte) (string, bool) {
+	b, ok := content(raw)
+	return string(b), ok
 }

@@ -28,7 +28,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		body, err := Parse(data)
+		body, err := Parse(data, 0)
 		if err != nil {
 			if refused := (*Error)(nil); !errors.As(err, &refused) {
 				t.Fatalf("Parse failed with %T, want *Error", err)

@@ -1,6 +1,7 @@
 package jsonrpc
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestParseReadsWhatADecisionNeeds(t *testing.T) {
@@ -55,11 +57,11 @@ func TestParseReadsWhatADecisionNeeds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			body, err := Parse([]byte(tt.body))
+			body, err := Parse([]byte(tt.body), 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, body.Messages); diff != "" {
+			if diff := cmp.Diff(tt.want, body.Messages, cmpopts.IgnoreUnexported(Message{})); diff != "" {
 				t.Errorf("messages (-want +got):\n%s", diff)
 			}
 			if want := strings.HasPrefix(tt.body, "["); body.Batch != want {
@@ -89,7 +91,7 @@ func TestParseRefusesWhatParsersReadDifferently(t *testing.T) {
 		{"single quotes", `{'method':'ping'}`, ParseError},
 		{"NaN", `{"method":"ping","id":NaN}`, ParseError},
 		{"a raw newline in a string", "{\"method\":\"pi\nng\"}", ParseError},
-		{"deep nesting", nested(MaxDepth), ParseError},
+		{"deep nesting", nested(DefaultDepth), ParseError},
 		{"very deep nesting", nested(100_000), ParseError},
 		{"unclosed nesting", strings.Repeat("[", 50), ParseError},
 		{"UTF-16", "{\x00}\x00", ParseError},
@@ -136,7 +138,7 @@ func TestParseRefusesWhatParsersReadDifferently(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			body, err := Parse([]byte(tt.body))
+			body, err := Parse([]byte(tt.body), 0)
 			var refused *Error
 			if !errors.As(err, &refused) {
 				t.Fatalf("Parse = %+v, %v; want a refusal", body, err)
@@ -157,7 +159,7 @@ func numbered(n int) []string {
 }
 
 func TestRefusalNamesTheMessageItRefuses(t *testing.T) {
-	_, err := Parse([]byte(`{"id":"seven","method":"tools/call","params":{}}`))
+	_, err := Parse([]byte(`{"id":"seven","method":"tools/call","params":{}}`), 0)
 	got, marshalErr := json.Marshal(err)
 	if marshalErr != nil {
 		t.Fatal(marshalErr)
@@ -172,10 +174,10 @@ func TestReadIsBounded(t *testing.T) {
 	body := `{"method":"ping"}`
 	for name, size := range map[string]int64{"declared": int64(len(body)), "undeclared": -1, "declared too small": 1} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := Read(strings.NewReader(body), size, int64(len(body))); err != nil {
+			if _, err := Read(strings.NewReader(body), size, Limits{Bytes: int64(len(body))}, &bytes.Buffer{}); err != nil {
 				t.Errorf("a body of exactly the limit: %v", err)
 			}
-			if _, err := Read(strings.NewReader(body+" "), size, int64(len(body))); !errors.Is(err, ErrTooLarge) {
+			if _, err := Read(strings.NewReader(body+" "), size, Limits{Bytes: int64(len(body))}, &bytes.Buffer{}); !errors.Is(err, ErrTooLarge) {
 				t.Errorf("one byte more: %v, want ErrTooLarge", err)
 			}
 		})
@@ -184,14 +186,14 @@ func TestReadIsBounded(t *testing.T) {
 
 func TestReadRefusesADeclaredExcessUnread(t *testing.T) {
 	untouched := iotest.ErrReader(errors.New("the body was read"))
-	if _, err := Read(untouched, 101, 100); !errors.Is(err, ErrTooLarge) {
+	if _, err := Read(untouched, 101, Limits{Bytes: 100}, &bytes.Buffer{}); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("Read: %v, want ErrTooLarge", err)
 	}
 }
 
 func TestReadPassesOnWhatTheReaderFailedWith(t *testing.T) {
 	broken := errors.New("connection reset")
-	if _, err := Read(iotest.ErrReader(broken), -1, 100); !errors.Is(err, broken) {
+	if _, err := Read(iotest.ErrReader(broken), -1, Limits{Bytes: 100}, &bytes.Buffer{}); !errors.Is(err, broken) {
 		t.Errorf("Read: %v, want the reader's error", err)
 	}
 }

@@ -1,10 +1,10 @@
 package jsonrpc
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,6 +15,10 @@ const (
 	maxMethod  = 256
 	maxName    = 8 << 10
 	maxMembers = 128
+	// maxArguments is how many arguments are named.
+	maxArguments = 64
+	// maxArgumentName is where the name of one is cut off.
+	maxArgumentName = 128
 )
 
 // Message is one JSON-RPC message.
@@ -26,6 +30,9 @@ type Message struct {
 	// Name, URI and TaskID are params.name, params.uri and params.taskId where
 	// they are strings.
 	Name, URI, TaskID string
+
+	// arguments is params.arguments as it came; nil where absent.
+	arguments []byte
 }
 
 // Target is what the method acts on: params.name of tools/call and prompts/get,
@@ -45,6 +52,26 @@ func (m *Message) Target() string {
 	}
 }
 
+// ArgumentNames are the names of a call's arguments, in order, cut to 64 names of 128
+// bytes; nil where it has none. It does not look at their values.
+func (m *Message) ArgumentNames() []string {
+	if len(m.arguments) == 0 || m.arguments[0] != '{' {
+		return nil
+	}
+	var names []string
+	c := &cursor{data: m.arguments}
+	_ = c.members(func(key, _ []byte) error {
+		if len(names) == maxArguments {
+			return errEnough
+		}
+		names = append(names, string(key[:min(len(key), maxArgumentName)]))
+		return nil
+	})
+	return names
+}
+
+var errEnough = errors.New("enough has been seen")
+
 // MayBeCalled reports whether an Mcp-Name header with this value mirrors the
 // body. Methods that we know have one answer; those of an extension may mirror
 // any of the three.
@@ -59,6 +86,8 @@ const (
 	paramName   = "name"
 	paramURI    = "uri"
 	paramTaskID = "taskId"
+
+	paramArguments = "arguments"
 )
 
 func targetOf(method string) string {
@@ -79,8 +108,8 @@ type members struct {
 	version, id, method, params, result, failure []byte
 }
 
-func (m *members) slot(key string) *[]byte {
-	switch key {
+func (m *members) slot(key []byte) *[]byte {
+	switch string(key) {
 	case "jsonrpc":
 		return &m.version
 	case "id":
@@ -97,12 +126,15 @@ func (m *members) slot(key string) *[]byte {
 	return nil
 }
 
+// memberNames are those that a message may have.
+var memberNames = []string{"jsonrpc", "id", "method", "params", "result", "error"}
+
 func parseMessage(raw []byte) (Message, error) {
 	if raw[0] != '{' {
 		return Message{}, &Error{Code: InvalidRequest, Message: "a message is not a JSON object"}
 	}
 	var m members
-	err := walk(raw, []string{"jsonrpc", "id", "method", "params", "result", "error"}, func(key string, value []byte) error {
+	err := walk(raw, memberNames, func(key, value []byte) error {
 		if slot := m.slot(key); slot != nil {
 			*slot = value
 		}
@@ -148,11 +180,7 @@ func (m *members) message() (Message, error) {
 func (m *Message) readParams(raw []byte) error {
 	target := targetOf(m.Method)
 	if raw != nil && raw[0] == '{' {
-		var watched []string
-		if target != "" {
-			watched = []string{target}
-		}
-		if err := walk(raw, watched, m.readParam); err != nil {
+		if err := walk(raw, watched(target), m.readParam); err != nil {
 			return &Error{Code: InvalidParams, Message: err.Error()}
 		}
 	}
@@ -162,23 +190,43 @@ func (m *Message) readParams(raw []byte) error {
 	return nil
 }
 
-func (m *Message) readParam(key string, raw []byte) error {
+// watched are the keys of params that a message of this target must not have in
+// another case.
+func watched(target string) []string {
+	switch target {
+	case paramName:
+		return watchedName
+	case paramURI:
+		return watchedURI
+	case paramTaskID:
+		return watchedTaskID
+	}
+	return nil
+}
+
+var watchedName, watchedURI, watchedTaskID = []string{paramName}, []string{paramURI}, []string{paramTaskID}
+
+func (m *Message) readParam(key, raw []byte) error {
 	var into *string
-	switch key {
+	switch string(key) {
 	case paramName:
 		into = &m.Name
 	case paramURI:
 		into = &m.URI
 	case paramTaskID:
 		into = &m.TaskID
+	case paramArguments:
+		m.arguments = raw
+		return nil
 	default:
 		return nil
 	}
 	value, ok := text(raw)
+	watched := string(key) == targetOf(m.Method)
 	switch {
-	case !ok && key == targetOf(m.Method):
+	case !ok && watched:
 		return fmt.Errorf("params.%s is not a string", key)
-	case ok && (len(value) > maxName || !plain(value)) && key == targetOf(m.Method):
+	case ok && (len(value) > maxName || !plain(value)) && watched:
 		return fmt.Errorf("params.%s is too long or holds characters that no name has", key)
 	}
 	*into = value
@@ -188,18 +236,20 @@ func (m *Message) readParam(key string, raw []byte) error {
 // walk visits the members of an object. It refuses a key twice, since parsers
 // differ on which one wins, and a key that differs from one of ours by case
 // alone, since some parsers do not tell them apart.
-func walk(raw []byte, ours []string, visit func(key string, value []byte) error) error {
-	seen := make([]string, 0, 8)
-	c := &cursor{data: raw}
-	return c.members(func(key string, value []byte) error {
-		if slices.Contains(seen, key) {
-			return errors.New("a key appears twice in one object")
+func walk(raw []byte, ours []string, visit func(key, value []byte) error) error {
+	seen := make([][]byte, 0, 8)
+	c := cursor{data: raw}
+	return c.members(func(key, value []byte) error {
+		for _, other := range seen {
+			if bytes.Equal(key, other) {
+				return errors.New("a key appears twice in one object")
+			}
 		}
 		if len(seen) == maxMembers {
 			return fmt.Errorf("an object has more than %d members", maxMembers)
 		}
 		for _, name := range ours {
-			if key != name && strings.EqualFold(key, name) {
+			if string(key) != name && strings.EqualFold(string(key), name) {
 				return fmt.Errorf("a key differs from %q by case alone", name)
 			}
 		}

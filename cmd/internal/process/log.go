@@ -15,12 +15,13 @@ func NewLogger(w io.Writer, level string) (*slog.Logger, error) {
 	if err := parsed.UnmarshalText([]byte(level)); err != nil {
 		return nil, fmt.Errorf("--log-level %q is none of debug, info, warn, error", level)
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: parsed, ReplaceAttr: inWords})), nil
+	return NewLoggerAt(w, parsed), nil
 }
 
-// NewEvents writes audit events as JSON, one object a line, whatever the level of
-// the log is: nobody turns them off by asking for less noise.
-func NewEvents(w io.Writer) *slog.Logger { return slog.New(slog.NewJSONHandler(w, nil)) }
+// NewLoggerAt is NewLogger with a level that may change.
+func NewLoggerAt(w io.Writer, level slog.Leveler) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: inWords}))
+}
 
 func inWords(_ []string, attr slog.Attr) slog.Attr {
 	if attr.Value.Kind() != slog.KindAny {

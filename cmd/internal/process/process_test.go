@@ -177,14 +177,6 @@ func TestLoggerKeepsToItsLevel(t *testing.T) {
 	}
 }
 
-func TestEventsAreWrittenWhateverTheLevelOfTheLog(t *testing.T) {
-	var out bytes.Buffer
-	NewEvents(&out).Info("token.issued", "audit", true)
-	if !strings.Contains(out.String(), `"msg":"token.issued","audit":true`) {
-		t.Errorf("got %s", out.String())
-	}
-}
-
 func TestMainReportsErrorsByExitCode(t *testing.T) {
 	tests := []struct {
 		name string

@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,6 +31,8 @@ type Endpoint struct {
 	Handler http.Handler
 	// OnStop is called when draining begins; streams end there. It may be nil.
 	OnStop func()
+	// TLS has the endpoint serve TLS; nil means plain HTTP. It has the certificates.
+	TLS *tls.Config
 }
 
 // Listening is a set of endpoints whose addresses are taken and that do not serve
@@ -70,7 +73,7 @@ func (l *Listening) Serve(ctx context.Context) error {
 	for i, e := range l.endpoints {
 		server := newServer(e, l.logger)
 		group.Go(func() error {
-			if err := server.Serve(l.listeners[i]); !errors.Is(err, http.ErrServerClosed) {
+			if err := serve(server, l.listeners[i]); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve on %s: %w", e.Address, err)
 			}
 			return nil
@@ -83,9 +86,17 @@ func (l *Listening) Serve(ctx context.Context) error {
 	return group.Wait()
 }
 
+func serve(server *http.Server, on net.Listener) error {
+	if server.TLSConfig != nil {
+		return server.ServeTLS(on, "", "")
+	}
+	return server.Serve(on)
+}
+
 func newServer(e Endpoint, logger *slog.Logger) *http.Server {
 	server := &http.Server{
 		Handler:           e.Handler,
+		TLSConfig:         e.TLS,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,

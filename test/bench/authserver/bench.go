@@ -19,8 +19,10 @@ import (
 	"github.com/mcpauth/mcpauth/authserver/store/postgrestest"
 	"github.com/mcpauth/mcpauth/hack/build/repository"
 	"github.com/mcpauth/mcpauth/oauth/credential"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/machine"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/report"
+	"github.com/mcpauth/mcpauth/test/bench/internal/child"
+	"github.com/mcpauth/mcpauth/test/bench/internal/machine"
+	"github.com/mcpauth/mcpauth/test/bench/internal/process"
+	"github.com/mcpauth/mcpauth/test/bench/internal/report"
 )
 
 // bench is one run.
@@ -36,7 +38,7 @@ type bench struct {
 	address, health, issuer string
 	// secret is the agent's.
 	secret   string
-	guardian *guardian
+	guardian *child.Guardian
 	cluster  *cluster
 	postgres *postgrestest.Instance
 	// goSignatures says what crypto/rsa signs on all cores; empty until it is known.
@@ -130,11 +132,11 @@ func (b *bench) find(ctx context.Context) (err error) {
 	if err := os.Chmod(b.folder, 0o755); err != nil { // PostgreSQL runs as another user
 		return err
 	}
-	if b.address, err = freeAddress(); err != nil {
+	if b.address, err = process.FreeAddress(); err != nil {
 		return err
 	}
 	b.issuer = "http://" + b.address
-	b.health, err = freeAddress()
+	b.health, err = process.FreeAddress()
 	return err
 }
 
@@ -145,7 +147,7 @@ func (b *bench) startAll(ctx context.Context) (err error) {
 		return err
 	}
 	b.say("starting an API server and PostgreSQL")
-	if b.guardian, err = startGuardian(ctx); err != nil {
+	if b.guardian, err = child.StartGuardian(ctx); err != nil {
 		return err
 	}
 	if b.cluster, err = startCluster(ctx, b.repository, b.folder, b.guardian); err != nil {
@@ -185,7 +187,7 @@ func (b *bench) close() error {
 		failures = append(failures, b.cluster.stop())
 	}
 	if b.guardian != nil {
-		failures = append(failures, b.guardian.stop())
+		failures = append(failures, b.guardian.Stop())
 	}
 	if b.folder != "" {
 		failures = append(failures, os.RemoveAll(b.folder))

@@ -29,7 +29,8 @@ import (
 	"github.com/mcpauth/mcpauth/oauth"
 	"github.com/mcpauth/mcpauth/oauth/credential"
 	"github.com/mcpauth/mcpauth/oauth/keyring"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/machine"
+	"github.com/mcpauth/mcpauth/test/bench/internal/child"
+	"github.com/mcpauth/mcpauth/test/bench/internal/machine"
 )
 
 // What the cluster holds.
@@ -50,7 +51,7 @@ const (
 type cluster struct {
 	environment *envtest.Environment
 	client      client.Client
-	guardian    *guardian
+	guardian    *child.Guardian
 	// processes are the API server's and etcd's.
 	processes []int
 	// server is the AuthorizationServer as it was created.
@@ -60,7 +61,7 @@ type cluster struct {
 }
 
 // startCluster builds the API server where there is none, and starts it.
-func startCluster(ctx context.Context, repository, folder string, g *guardian) (_ *cluster, err error) {
+func startCluster(ctx context.Context, repository, folder string, g *child.Guardian) (_ *cluster, err error) {
 	ctrllog.SetLogger(logr.Discard())
 	programs, err := kubernetesPrograms(ctx, repository)
 	if err != nil {
@@ -87,7 +88,7 @@ func startCluster(ctx context.Context, repository, folder string, g *guardian) (
 		return nil, fmt.Errorf("found %d processes of the API server and etcd, not 2", len(c.processes))
 	}
 	for _, pid := range c.processes {
-		if err := g.watch(pid); err != nil {
+		if err := g.Watch(pid); err != nil {
 			return nil, err
 		}
 	}
@@ -209,7 +210,7 @@ func (c *cluster) stop() error {
 		return fmt.Errorf("stop the API server: %w", err) // the guardian will
 	}
 	for _, pid := range c.processes {
-		err = errors.Join(err, c.guardian.forget(pid))
+		err = errors.Join(err, c.guardian.Forget(pid))
 	}
 	return err
 }

@@ -10,8 +10,9 @@ import (
 
 	"github.com/mcpauth/mcpauth/oauth"
 	"github.com/mcpauth/mcpauth/oauth/keyring"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/load"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/report"
+	"github.com/mcpauth/mcpauth/test/bench/internal/load"
+	"github.com/mcpauth/mcpauth/test/bench/internal/report"
+	"github.com/mcpauth/mcpauth/test/bench/internal/sample"
 )
 
 // boundDocuments is the share of a bare handler's answers.
@@ -38,7 +39,7 @@ func (b *bench) measureDocuments(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.stop()) }()
+	defer func() { err = errors.Join(err, p.Stop()) }()
 	var all []document
 	for _, path := range documentPaths() {
 		d, err := fetch(ctx, b.issuer, path)
@@ -63,17 +64,17 @@ func (b *bench) measureDocuments(ctx context.Context) (err error) {
 }
 
 func (b *bench) compareDocument(ctx context.Context, p *server, bare *bareHandler, path string) error {
-	w := workload{name: path, scripts: func(context.Context) ([]load.Script, error) {
+	w := sample.Workload{Name: path, Scripts: func(context.Context) ([]load.Script, error) {
 		return scriptsOf(documents(b.address, path, b.connections)), nil
 	}}
-	var ours, theirs samples
+	var ours, theirs sample.Samples
 	var ratios []float64
 	for round := range b.rounds + 1 {
-		our, err := b.sample(ctx, p.address, p.cmd.Process.Pid, w)
+		our, err := sample.Take(ctx, p.target(), b.round, w)
 		if err != nil {
 			return err
 		}
-		their, err := b.sample(ctx, bare.address, bare.child.cmd.Process.Pid, w)
+		their, err := sample.Take(ctx, bare.target(), b.round, w)
 		if err != nil {
 			return err
 		}
@@ -85,7 +86,7 @@ func (b *bench) compareDocument(ctx context.Context, p *server, bare *bareHandle
 	}
 	ratio := report.Median(ratios)
 	b.add(report.Row{
-		Figure: "GET " + path, Measured: ours.String(), Beside: report.Count(theirs.perSecond()) + "/s (net/http that writes the same)",
+		Figure: "GET " + path, Measured: ours.String(), Beside: report.Count(theirs.PerSecond()) + "/s (net/http that writes the same)",
 		Ratio: report.Ratio(ratio), Bound: "≥ " + report.Ratio(boundDocuments), Verdict: report.Held(ratio >= boundDocuments),
 	})
 	return nil
@@ -101,16 +102,16 @@ func (b *bench) measureGenerator(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, bare.stop()) }()
-	w := workload{name: "generator", scripts: func(context.Context) ([]load.Script, error) {
+	w := sample.Workload{Name: "generator", Scripts: func(context.Context) ([]load.Script, error) {
 		return scriptsOf(documents(bare.address, "/token", b.connections)), nil
 	}}
 	return b.cluster.frozen(func() error {
-		taken, err := b.sample(ctx, bare.address, bare.child.cmd.Process.Pid, w)
+		taken, err := sample.Take(ctx, bare.target(), b.round, w)
 		if err != nil {
 			return err
 		}
 		b.add(report.Row{
-			Figure: "load generator, against a bare handler", Measured: report.Time(taken.cost(taken.generator)) + " of a core a request",
+			Figure: "load generator, against a bare handler", Measured: report.Time(taken.GeneratorCost) + " of a core a request",
 			Beside: report.Count(taken.PerSecond()) + " requests/s",
 		})
 		return nil

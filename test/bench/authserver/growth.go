@@ -15,7 +15,7 @@ import (
 
 	"github.com/mcpauth/mcpauth/authserver/store"
 	"github.com/mcpauth/mcpauth/oauth/credential"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/report"
+	"github.com/mcpauth/mcpauth/test/bench/internal/report"
 )
 
 const (

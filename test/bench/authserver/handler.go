@@ -11,6 +11,9 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/mcpauth/mcpauth/test/bench/internal/child"
+	"github.com/mcpauth/mcpauth/test/bench/internal/sample"
 )
 
 // document is an answer as it was given once.
@@ -46,7 +49,7 @@ func fetch(ctx context.Context, base, path string) (document, error) {
 // bareHandler is a process in which net/http writes answers that it was given, and
 // does nothing else.
 type bareHandler struct {
-	child   *child
+	child   *child.Child
 	address string
 }
 
@@ -55,22 +58,26 @@ func startHandler(ctx context.Context, documents ...document) (*bareHandler, err
 	if err != nil {
 		return nil, err
 	}
-	c, err := startChild(ctx, roleHandler)
+	c, err := child.Start(ctx, roleHandler)
 	if err != nil {
 		return nil, err
 	}
-	address, err := c.ask(string(encoded))
+	address, err := c.Ask(string(encoded))
 	if err != nil {
-		return nil, errors.Join(err, c.stop())
+		return nil, errors.Join(err, c.Stop())
 	}
 	return &bareHandler{c, address}, nil
 }
 
-func (h *bareHandler) stop() error { return h.child.stop() }
+func (h *bareHandler) target() sample.Target {
+	return sample.Target{Address: h.address, PID: h.child.PID()}
+}
+
+func (h *bareHandler) stop() error { return h.child.Stop() }
 
 // handler is the process of a bareHandler.
 func handler(in io.Reader, out io.Writer) error {
-	requests := lines(in)
+	requests := child.Lines(in)
 	if !requests.Scan() {
 		return requests.Err()
 	}

@@ -19,21 +19,21 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mcpauth/mcpauth/test/bench/internal/child"
+)
+
+// The roles in which this program runs again, as a process of its own.
+const (
+	roleSigner  = "role:signer"
+	roleHandler = "role:handler"
 )
 
 // limit bounds the whole run.
 const limit = 15 * time.Minute
 
 func main() {
-	if len(os.Args) == 2 {
-		if role := roles()[os.Args[1]]; role != nil {
-			if err := role(os.Stdin, os.Stdout); err != nil {
-				fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[1], err)
-				os.Exit(1)
-			}
-			return
-		}
-	}
+	child.Run(os.Args, map[string]child.Role{roleSigner: signer, roleHandler: handler, child.RoleGuard: child.Guard})
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, limit)

@@ -5,21 +5,17 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
-	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/mcpauth/mcpauth/oauth/keyring"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/report"
+	"github.com/mcpauth/mcpauth/test/bench/internal/report"
+	"github.com/mcpauth/mcpauth/test/bench/internal/sample"
 )
 
 // converse runs a role with the requests and returns its answers.
@@ -30,33 +26,6 @@ func converse(t *testing.T, role func(io.Reader, io.Writer) error, requests ...s
 		t.Fatal(err)
 	}
 	return strings.Split(strings.TrimSpace(out.String()), "\n")
-}
-
-func TestTheGuardEndsWhatItWatchesEvenWhereItIsFrozen(t *testing.T) {
-	start := func() *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), "sleep", "60")
-		if err := cmd.Start(); err != nil {
-			t.Skip(err)
-		}
-		return cmd
-	}
-	watched, forgotten := start(), start()
-	defer func() { _, _ = forgotten.Process.Kill(), forgotten.Wait() }()
-	if err := watched.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	answers := converse(t, guard,
-		fmt.Sprintf("watch %d", watched.Process.Pid), fmt.Sprintf("watch %d", forgotten.Process.Pid), fmt.Sprintf("forget %d", forgotten.Process.Pid))
-	if strings.Join(answers, " ") != "ok ok ok" {
-		t.Errorf("the answers are %q", answers)
-	}
-	_ = watched.Wait()
-	if status := watched.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGKILL {
-		t.Errorf("the watched process ended by %v", status.Signal())
-	}
-	if err := forgotten.Process.Signal(syscall.Signal(0)); err != nil {
-		t.Errorf("the forgotten process: %v", err)
-	}
 }
 
 func TestTheSignerSaysWhatSignsAndHowMuch(t *testing.T) {
@@ -140,22 +109,6 @@ func TestAnAppRedeemsItsCodesAndThenUsesItsTokensInTurn(t *testing.T) {
 	}
 }
 
-func TestAProfileIsReadAsPeopleNameThings(t *testing.T) {
-	processes := " 34.69% ;authserver     ;libcrypto.so.3   \n 15.33% ;authserver     ;authserver       \n\n" +
-		" 10.22% ;postgres       ;[kernel.kallsyms]\n 7.15%  ;swapper        ;[kernel.kallsyms]\n 1.00% ;one;too many\n"
-	want := []string{"  34.69%  authserver in libcrypto.so.3", "  15.33%  authserver itself", "  10.22%  postgres in the kernel", "   7.15%  idle"}
-	if diff := cmp.Diff(want, profileLines([]byte(processes), 4, processLine)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	functions := " 23.04% ; 0.00%  ;[.] runtime.goexit.abi0 ;-      -\n 20.61% ; 0.04%  ;[.] net/http.(*conn).serve\n" +
-		" 16.08% ; 0.00%  ;[.] github.com/mcpauth/mcpauth/authserver.(*Server).token-fm\n 9.61%  ; 0.00%  ;[k] do_syscall_64\n" +
-		" 9.57%  ; 0.00%  ;[.] github.com/mcpauth/mcpauth/authserver/store.(*postgres).once\n 2.0%;2.0%;[.] 0x0000000000129936\nno profile\n"
-	want = []string{"  20.61%  net/http.(*conn).serve", "   9.57%  authserver/store.(*postgres).once"}
-	if diff := cmp.Diff(want, profileLines([]byte(functions), 9, functionLine)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
 func TestPartsAreChosenByName(t *testing.T) {
 	all, err := choose(nil)
 	if err != nil || len(all) != len(parts()) {
@@ -171,19 +124,11 @@ func TestPartsAreChosenByName(t *testing.T) {
 }
 
 func TestARatioHoldsARoundAgainstTheSignersAround(t *testing.T) {
-	r := &race{signed: [][]float64{{100, 300, 100}}, taken: map[string]samples{"none": {}}}
+	r := &race{signed: [][]float64{{100, 300, 100}}, taken: map[string]sample.Samples{"none": {}}}
 	if got := report.Ratio(r.ratio("none")); got != "0.00" {
 		t.Errorf("without rounds it is %s", got)
 	}
 	if got := r.signed0(); got != 300 {
 		t.Errorf("the most is %v", got)
-	}
-}
-
-func TestAChildThatCannotStartIsAnError(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := startChild(ctx, roleSigner); err == nil {
-		t.Error("it was started under a context that has ended")
 	}
 }

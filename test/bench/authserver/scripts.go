@@ -18,7 +18,7 @@ import (
 	"github.com/mcpauth/mcpauth/authserver/store"
 	"github.com/mcpauth/mcpauth/oauth"
 	"github.com/mcpauth/mcpauth/oauth/credential"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/load"
+	"github.com/mcpauth/mcpauth/test/bench/internal/load"
 )
 
 // tokenPath is the token endpoint of the resource's issuer.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mcpauth/mcpauth/oauth/keyring"
+	"github.com/mcpauth/mcpauth/test/bench/internal/child"
 )
 
 // signedSize is what an access token has to be signed over, in bytes.
@@ -23,7 +24,7 @@ const signedSize = 640
 
 // signerLoop signs on all cores and does nothing else: what no server can beat.
 type signerLoop struct {
-	child *child
+	child *child.Child
 	// backend is whose code signs.
 	backend string
 }
@@ -39,20 +40,20 @@ func startSigner(ctx context.Context, ring *keyring.Ring, openSSL string) (*sign
 	if err != nil {
 		return nil, err
 	}
-	c, err := startChild(ctx, roleSigner)
+	c, err := child.Start(ctx, roleSigner)
 	if err != nil {
 		return nil, err
 	}
-	backend, err := c.ask(openSSL + " " + base64.StdEncoding.EncodeToString(encoded))
+	backend, err := c.Ask(openSSL + " " + base64.StdEncoding.EncodeToString(encoded))
 	if err != nil {
-		return nil, errors.Join(err, c.stop())
+		return nil, errors.Join(err, c.Stop())
 	}
 	return &signerLoop{c, backend}, nil
 }
 
 // perSecond signs for a while and says how many signatures a second that made.
 func (s *signerLoop) perSecond(duration time.Duration) (float64, error) {
-	answer, err := s.child.ask(duration.String())
+	answer, err := s.child.Ask(duration.String())
 	if err != nil {
 		return 0, err
 	}
@@ -63,11 +64,11 @@ func (s *signerLoop) perSecond(duration time.Duration) (float64, error) {
 	return float64(made) / time.Duration(nanoseconds).Seconds(), nil
 }
 
-func (s *signerLoop) stop() error { return s.child.stop() }
+func (s *signerLoop) stop() error { return s.child.Stop() }
 
 // signer is the signer's process: first the ring, then a duration a line.
 func signer(in io.Reader, out io.Writer) error {
-	requests := lines(in)
+	requests := child.Lines(in)
 	if !requests.Scan() {
 		return requests.Err()
 	}

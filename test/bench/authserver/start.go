@@ -12,8 +12,8 @@ import (
 
 	"github.com/mcpauth/mcpauth/oauth"
 	"github.com/mcpauth/mcpauth/oauth/keyring"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/machine"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/report"
+	"github.com/mcpauth/mcpauth/test/bench/internal/machine"
+	"github.com/mcpauth/mcpauth/test/bench/internal/report"
 )
 
 const (
@@ -67,14 +67,14 @@ func (b *bench) start(ctx context.Context, s storage) (lived, served time.Durati
 	if err != nil {
 		return 0, 0, err
 	}
-	defer func() { err = errors.Join(err, p.stop()) }()
+	defer func() { err = errors.Join(err, p.Stop()) }()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		lived, err = p.answers(ctx, b.issuer+"/healthz")
+		lived, err = p.Answers(ctx, b.issuer+"/healthz")
 		return err
 	})
 	group.Go(func() (err error) {
-		served, err = p.answers(ctx, b.issuer+oauth.WellKnownServer+"/resources/"+string(resourceID))
+		served, err = p.Answers(ctx, b.issuer+oauth.WellKnownServer+"/resources/"+string(resourceID))
 		return err
 	})
 	return lived, served, group.Wait()
@@ -85,13 +85,13 @@ func (b *bench) measureResident(ctx context.Context, s storage) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.stop()) }()
+	defer func() { err = errors.Join(err, p.Stop()) }()
 	select {
 	case <-time.After(idleFor):
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	own, files, err := machine.Resident(p.cmd.Process.Pid)
+	own, files, err := machine.Resident(p.PID())
 	if err != nil {
 		return err
 	}

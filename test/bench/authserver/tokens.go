@@ -13,8 +13,9 @@ import (
 
 	"github.com/mcpauth/mcpauth/authserver/store"
 	"github.com/mcpauth/mcpauth/oauth/keyring"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/load"
-	"github.com/mcpauth/mcpauth/test/bench/authserver/internal/report"
+	"github.com/mcpauth/mcpauth/test/bench/internal/load"
+	"github.com/mcpauth/mcpauth/test/bench/internal/report"
+	"github.com/mcpauth/mcpauth/test/bench/internal/sample"
 )
 
 // The bounds on tokens, as shares of what a loop that only signs makes.
@@ -37,13 +38,13 @@ type race struct {
 	// signed are the signers' rounds, one more than there are of the loads, and taken
 	// the loads' by name.
 	signed [][]float64
-	taken  map[string]samples
+	taken  map[string]sample.Samples
 }
 
 // startRace starts a server with new keys on the storage. The first signer has the
 // server's backend; a second one, where that is OpenSSL, has Go's.
 func (b *bench) startRace(ctx context.Context, algorithm keyring.Algorithm, s storage) (_ *race, err error) {
-	r := &race{bench: b, taken: make(map[string]samples)}
+	r := &race{bench: b, taken: make(map[string]sample.Samples)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.stop())
@@ -83,15 +84,15 @@ func (r *race) stop() error {
 		failures = append(failures, r.kept.Close())
 	}
 	if r.server != nil {
-		failures = append(failures, r.server.stop())
+		failures = append(failures, r.server.Stop())
 	}
 	return errors.Join(failures...)
 }
 
 // run lets the signers and the loads take turns, with the cluster frozen. The first
 // load runs once more before everything is counted.
-func (r *race) run(ctx context.Context, loads ...workload) error {
-	r.signed, r.taken = make([][]float64, len(r.signers)), make(map[string]samples)
+func (r *race) run(ctx context.Context, loads ...sample.Workload) error {
+	r.signed, r.taken = make([][]float64, len(r.signers)), make(map[string]sample.Samples)
 	return r.bench.cluster.frozen(func() error {
 		if _, err := r.sample(ctx, loads[0]); err != nil {
 			return err
@@ -105,7 +106,7 @@ func (r *race) run(ctx context.Context, loads ...workload) error {
 				if err != nil {
 					return err
 				}
-				r.taken[w.name] = append(r.taken[w.name], taken)
+				r.taken[w.Name] = append(r.taken[w.Name], taken)
 			}
 			if err := r.sign(); err != nil {
 				return err
@@ -115,8 +116,8 @@ func (r *race) run(ctx context.Context, loads ...workload) error {
 	})
 }
 
-func (r *race) sample(ctx context.Context, w workload) (sample, error) {
-	return r.bench.sample(ctx, r.server.address, r.server.cmd.Process.Pid, w)
+func (r *race) sample(ctx context.Context, w sample.Workload) (sample.Sample, error) {
+	return sample.Take(ctx, r.server.target(), r.bench.round, w)
 }
 
 func (r *race) sign() error {
@@ -146,24 +147,24 @@ func (r *race) beside() string {
 }
 
 // agents is the load of clients that act for themselves.
-func (r *race) agents() workload {
+func (r *race) agents() sample.Workload {
 	var running []*repeated
-	return workload{
-		name: "client_credentials",
-		scripts: func(context.Context) ([]load.Script, error) {
+	return sample.Workload{
+		Name: "client_credentials",
+		Scripts: func(context.Context) ([]load.Script, error) {
 			running = agents(r.bench.address, r.bench.secret, r.bench.connections)
 			return scriptsOf(running), nil
 		},
-		check: func() error { return r.verify(running[0].first) },
+		Check: func() error { return r.verify(running[0].first) },
 	}
 }
 
 // users are the loads of clients that act for users: codes, and the refresh tokens
 // that came of them.
-func (r *race) users() []workload {
+func (r *race) users() []sample.Workload {
 	var running []*app
 	check := func() error { return r.verify(running[0].first) }
-	exchange := workload{name: "authorization_code", check: check, scripts: func(ctx context.Context) ([]load.Script, error) {
+	exchange := sample.Workload{Name: "authorization_code", Check: check, Scripts: func(ctx context.Context) ([]load.Script, error) {
 		// As many as there could be at most; those left over expire.
 		n := int(1.1 * r.signed0() * r.bench.round.Seconds())
 		codes, err := makeCodes(ctx, r.kept, r.bench.issuer, n)
@@ -174,7 +175,7 @@ func (r *race) users() []workload {
 		deal(running, codes)
 		return scriptsOf(running), nil
 	}}
-	refresh := workload{name: "refresh_token", check: check, scripts: func(context.Context) ([]load.Script, error) {
+	refresh := sample.Workload{Name: "refresh_token", Check: check, Scripts: func(context.Context) ([]load.Script, error) {
 		for _, a := range running {
 			a.refreshing, a.first = true, nil
 			if len(a.tokens) == 0 {
@@ -183,7 +184,7 @@ func (r *race) users() []workload {
 		}
 		return scriptsOf(running), nil
 	}}
-	return []workload{exchange, refresh}
+	return []sample.Workload{exchange, refresh}
 }
 
 // signed0 is what the first signer has made a second at most, and a guess before it
@@ -247,7 +248,7 @@ func (b *bench) measureRS256(ctx context.Context) (err error) {
 	if err := b.addTokens(ctx, r, keyring.RS256, s, boundAgents, agents); err != nil {
 		return err
 	}
-	b.addTail(keyring.RS256, r.taken[agents.name])
+	b.addTail(keyring.RS256, r.taken[agents.Name])
 	return b.addTokens(ctx, r, keyring.RS256, s, boundUsers, users...)
 }
 
@@ -269,18 +270,17 @@ func (b *bench) measurePostgreSQL(ctx context.Context) (err error) {
 }
 
 // addTokens takes down what the loads made, with a profile where a bound is missed.
-func (b *bench) addTokens(ctx context.Context, r *race, algorithm keyring.Algorithm, s storage, bound float64, loads ...workload) error {
+func (b *bench) addTokens(ctx context.Context, r *race, algorithm keyring.Algorithm, s storage, bound float64, loads ...sample.Workload) error {
 	for _, w := range loads {
-		ratio, taken := r.ratio(w.name), r.taken[w.name]
-		title := fmt.Sprintf("%s %s, %s", algorithm, w.name, s.name)
+		ratio, taken := r.ratio(w.Name), r.taken[w.Name]
+		title := fmt.Sprintf("%s %s, %s", algorithm, w.Name, s.name)
 		row := report.Row{
 			Figure: title, Measured: taken.String(), Beside: r.beside(),
 			Ratio: report.Ratio(ratio), Bound: "≥ " + report.Ratio(bound), Verdict: report.Held(ratio >= bound),
 		}
 		b.add(row)
-		generator := report.Median(of(taken, func(one sample) float64 { return one.generator }))
 		b.note("%s: %s; against what the signer would make without the generator's share the ratio is %s.",
-			title, taken.cores(), report.Ratio(ratio/(1-generator)))
+			title, taken.Cores(), report.Ratio(ratio/(1-taken.Generator())))
 		if err := b.explain(ctx, r, w, title, row.Verdict); err != nil {
 			return err
 		}
@@ -288,10 +288,10 @@ func (b *bench) addTokens(ctx context.Context, r *race, algorithm keyring.Algori
 	return nil
 }
 
-func (b *bench) addTail(algorithm keyring.Algorithm, taken samples) {
-	tail := taken.tail()
+func (b *bench) addTail(algorithm keyring.Algorithm, taken sample.Samples) {
+	tail := taken.Tail()
 	b.add(report.Row{
-		Figure: fmt.Sprintf("%s client_credentials, p99 to p50", algorithm), Measured: report.Time(taken.quantile(0.99)), Beside: report.Time(taken.quantile(0.5)),
+		Figure: fmt.Sprintf("%s client_credentials, p99 to p50", algorithm), Measured: report.Time(taken.Quantile(0.99)), Beside: report.Time(taken.Quantile(0.5)),
 		Ratio: report.Ratio(tail), Bound: fmt.Sprintf("≤ %d", boundTail), Verdict: report.Held(tail <= boundTail),
 	})
 }
@@ -320,14 +320,14 @@ func (b *bench) measureAlgorithm(ctx context.Context, algorithm keyring.Algorith
 	if err := r.run(ctx, agents); err != nil {
 		return err
 	}
-	taken := r.taken[agents.name]
+	taken := r.taken[agents.Name]
 	title := fmt.Sprintf("%s client_credentials, %s", algorithm, s.name)
 	row := report.Row{
-		Figure: title, Measured: taken.String(), Beside: r.beside() + b.goSignatures, Ratio: report.Ratio(r.ratio(agents.name)),
-		Bound: "≥ " + report.Count(boundOthers) + "/s", Verdict: report.Held(taken.perSecond() >= boundOthers),
+		Figure: title, Measured: taken.String(), Beside: r.beside() + b.goSignatures, Ratio: report.Ratio(r.ratio(agents.Name)),
+		Bound: "≥ " + report.Count(boundOthers) + "/s", Verdict: report.Held(taken.PerSecond() >= boundOthers),
 	}
 	b.add(row)
 	b.addTail(algorithm, taken)
-	b.note("%s: %s.", title, taken.cores())
+	b.note("%s: %s.", title, taken.Cores())
 	return b.explain(ctx, r, agents, title, row.Verdict)
 }

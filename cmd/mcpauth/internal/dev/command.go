@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mcpauth/mcpauth/audit"
 	"github.com/mcpauth/mcpauth/cmd/internal/process"
 	"github.com/mcpauth/mcpauth/compiler/dir"
 )
@@ -49,20 +50,21 @@ DIR/clients/NAMESPACE.NAME.json.`,
 			if err != nil {
 				return err
 			}
-			return o.run(cmd.Context(), logger, cmd.OutOrStdout())
+			events := audit.Log{Sink: audit.NewLines(cmd.ErrOrStderr())}
+			return o.run(cmd.Context(), logger, events, cmd.OutOrStdout())
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&o.manifests, "file", "f", "", "folder or file with the manifests (required)")
 	flags.StringArrayVar(&o.upstreams, "upstream", nil, "NAME=URL of an MCPServer's upstream; NAME may be namespace/name (repeatable)")
 	flags.StringVar(&o.data, "data", "", "folder to keep keys, grants and credentials in (default: memory)")
-	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error; audit events are info")
+	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error; audit events are always written")
 	cmd.MarkFlagsOneRequired("file")
 	return cmd
 }
 
 // run serves until ctx ends. Nothing listens before everything has been checked.
-func (o options) run(ctx context.Context, logger *slog.Logger, out io.Writer) (err error) {
+func (o options) run(ctx context.Context, logger *slog.Logger, events audit.Log, out io.Writer) (err error) {
 	began := time.Now()
 	manifests, err := dir.Load(ctx, o.manifests)
 	if err != nil {
@@ -80,7 +82,7 @@ func (o options) run(ctx context.Context, logger *slog.Logger, out io.Writer) (e
 	if err != nil {
 		return err
 	}
-	site, err := build(ctx, buildInput{manifests, result, upstreams, folder, logger})
+	site, err := build(ctx, buildInput{manifests, result, upstreams, folder, logger, events})
 	if err != nil {
 		return err
 	}

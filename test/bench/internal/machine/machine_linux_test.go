@@ -19,6 +19,28 @@ func TestTheMachineSaysWhatItIs(t *testing.T) {
 	}
 }
 
+func TestMappingsAddUpToWhatIsHeld(t *testing.T) {
+	all, err := Mappings(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, program := 0, 0
+	for _, m := range all {
+		sum += m.Resident
+		if strings.HasPrefix(m.Name, "machine.test, ") {
+			program += m.Resident
+		}
+	}
+	own, files, err := Resident(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What is held changes between two looks, but not by half.
+	if sum < (own+files)/2 || sum > 2*(own+files) || program < 500 {
+		t.Errorf("the mappings are %d KiB, %d of the program's, and %d are held: %v", sum, program, own+files, all)
+	}
+}
+
 func TestWorkIsCounted(t *testing.T) {
 	before, err := Process(os.Getpid())
 	if err != nil {
@@ -44,6 +66,12 @@ func TestWorkIsCounted(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("after %d looks we have worked %s, and everybody %s", n, after-before, now.Work-all.Work)
 		}
+	}
+}
+
+func TestTheWorkOfAProcessThatIsNotThereIsAnError(t *testing.T) {
+	if did, err := Process(1 << 26); err == nil {
+		t.Errorf("it has worked %s", did)
 	}
 }
 

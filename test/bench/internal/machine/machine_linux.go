@@ -66,7 +66,7 @@ func Disk(folder string) (time.Duration, error) {
 	return all[len(all)/2], nil
 }
 
-// tick is the unit of /proc/PID/stat and /proc/stat, which Linux fixes at 1/100 s.
+// tick is the unit of /proc/stat, which Linux fixes at 1/100 s.
 const tick = 10 * time.Millisecond
 
 // Time is what the cores have done so far: Work on whatever, and Idle, each summed
@@ -100,28 +100,16 @@ func Cores() (Time, error) {
 	return t, nil
 }
 
-// Process is the work that the cores have done for a process so far.
+// Process is the work that the cores have done for a process so far, by itself and in
+// the kernel, to the nanosecond.
 func Process(pid int) (time.Duration, error) {
-	content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return 0, err
+	// The kernel's clock of another process (clock_getcpuclockid(3)).
+	const scheduler = 2
+	var spent unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|scheduler), &spent); err != nil {
+		return 0, fmt.Errorf("the time of process %d: %w", pid, err)
 	}
-	// The name may hold spaces and parentheses: fields count from the last one. The
-	// times are the fields 14 and 15.
-	text := string(content)
-	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("the process %d has the stat %q", pid, text)
-	}
-	var sum time.Duration
-	for _, field := range fields[11:13] {
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("the stat of process %d: %w", pid, err)
-		}
-		sum += time.Duration(n) * tick
-	}
-	return sum, nil
+	return time.Duration(spent.Nano()), nil
 }
 
 // Resident is the memory that a process holds, in KiB: its own, and what it has read

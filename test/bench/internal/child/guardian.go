@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package child
 
 import (
 	"context"
@@ -13,41 +13,44 @@ import (
 	"syscall"
 )
 
-// guardian sees to it that no process outlives us, frozen or not, not even when we
+// Guardian sees to it that no process outlives us, frozen or not, not even when we
 // are killed: it is a process of its own that then ends those it was told of.
-type guardian struct{ child *child }
+type Guardian struct{ child *Child }
 
-// startGuardian starts the process, which does not end with a context: it is needed
+// RoleGuard is the role of a Guardian's process, which Guard plays.
+const RoleGuard = "role:guard"
+
+// StartGuardian starts the process, which does not end with a context: it is needed
 // most when everything else has ended.
-func startGuardian(ctx context.Context) (*guardian, error) {
-	c, err := startChild(context.WithoutCancel(ctx), roleGuard)
+func StartGuardian(ctx context.Context) (*Guardian, error) {
+	c, err := Start(context.WithoutCancel(ctx), RoleGuard)
 	if err != nil {
 		return nil, err
 	}
-	return &guardian{c}, nil
+	return &Guardian{c}, nil
 }
 
-// watch has the process ended when we end, unless it is forgotten before.
-func (g *guardian) watch(pid int) error { return g.tell("watch", pid) }
+// Watch has the process ended when we end, unless it is forgotten before.
+func (g *Guardian) Watch(pid int) error { return g.tell("watch", pid) }
 
-// forget is for a process that has ended.
-func (g *guardian) forget(pid int) error { return g.tell("forget", pid) }
+// Forget is for a process that has ended.
+func (g *Guardian) Forget(pid int) error { return g.tell("forget", pid) }
 
-func (g *guardian) tell(what string, pid int) error {
-	answer, err := g.child.ask(what + " " + strconv.Itoa(pid))
+func (g *Guardian) tell(what string, pid int) error {
+	answer, err := g.child.Ask(what + " " + strconv.Itoa(pid))
 	if err == nil && answer != "ok" {
 		err = fmt.Errorf("%s process %d: %s", what, pid, answer)
 	}
 	return err
 }
 
-// stop ends the processes that it still watches.
-func (g *guardian) stop() error { return g.child.stop() }
+// Stop ends the processes that it still watches.
+func (g *Guardian) Stop() error { return g.child.Stop() }
 
-// guard is the guardian's process.
-func guard(in io.Reader, out io.Writer) error {
+// Guard is the Guardian's process, a Role.
+func Guard(in io.Reader, out io.Writer) error {
 	watched := map[int]string{} // when each started, by its id
-	for requests := lines(in); requests.Scan(); {
+	for requests := Lines(in); requests.Scan(); {
 		what, text, _ := strings.Cut(requests.Text(), " ")
 		pid, err := strconv.Atoi(text)
 		if err == nil && what == "watch" {

@@ -1,0 +1,82 @@
+package accesstoken
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/mcpauth/mcpauth/oauth/dpop"
+)
+
+// schemeBearer is for tokens that belong to whoever has them (RFC 6750 §2.1);
+// dpop.Scheme for those that are bound to a key.
+const schemeBearer = "Bearer"
+
+// readAuthorization reads the header's one token (RFC 6750 §2.1, RFC 9449 §7.1) and
+// the scheme that it came with, in the spelling of the constants.
+func readAuthorization(headers []string) (scheme, token string, why ground) {
+	switch len(headers) {
+	case 0:
+		return "", "", noToken
+	case 1:
+	default:
+		return "", "", twoHeaders
+	}
+	stated, token, _ := strings.Cut(headers[0], " ")
+	token = strings.TrimLeft(token, " ")
+	switch {
+	case strings.EqualFold(stated, schemeBearer):
+		scheme = schemeBearer
+	case strings.EqualFold(stated, dpop.Scheme):
+		scheme = dpop.Scheme
+	}
+	switch {
+	case scheme == "", token == "":
+		return "", "", noToken // another scheme asks to be told about ours (§3.1)
+	case !isToken68(token):
+		return "", "", notOneToken
+	}
+	return scheme, token, nothing
+}
+
+// token68 marks the characters of RFC 7235's token68.
+var token68 = func() (marked [256]bool) {
+	const characters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/="
+	for i := range len(characters) {
+		marked[characters[i]] = true
+	}
+	return marked
+}()
+
+func isToken68(text string) bool {
+	for i := range len(text) {
+		if !token68[text[i]] {
+			return false
+		}
+	}
+	return true
+}
+
+// queryRepeats reports whether the query holds a token too: under its reserved
+// name, or ours under any. It would end up in somebody's logs.
+func queryRepeats(u *url.URL, token string) bool {
+	if u.RawQuery == "" {
+		return false
+	}
+	return u.Query().Has("access_token") || strings.Contains(u.RawQuery, token)
+}
+
+// presentable reports whether a claim means in a header what it means here: receivers
+// trim white space, and line ends would be headers of their own.
+func presentable(claims *Claims) bool {
+	return presentableText(claims.Subject) && presentableText(claims.Email) &&
+		presentableText(claims.ClientID) && presentableText(claims.Organization)
+}
+
+func presentableText(text string) bool {
+	for i := range len(text) {
+		if text[i] < 0x20 || text[i] == 0x7f {
+			return false
+		}
+	}
+	return text == strings.TrimSpace(text)
+}

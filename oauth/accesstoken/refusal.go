@@ -1,0 +1,204 @@
+package accesstoken
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mcpauth/mcpauth/oauth"
+	"github.com/mcpauth/mcpauth/oauth/dpop"
+)
+
+// Refusal is the answer to a request that may not pass. Clients are told all of it but
+// Err.
+type Refusal struct {
+	// Status is 400, 401, 403 or 503.
+	Status int
+	// Code is what clients act on; empty where no token came (RFC 6750 §3.1).
+	Code oauth.ErrorCode
+	// Description is a sentence for the client's developer, out of a closed set: what
+	// strangers read never depends on what went wrong inside.
+	Description string
+	// Challenges are the values of WWW-Authenticate, the Bearer one first: there are
+	// clients that look no further. They are shared and only read.
+	Challenges []string
+	// RetryAfter is when it may be better; zero where the request itself has to change.
+	RetryAfter time.Duration
+	// Err is the cause, for errors.Is and for logs; nil where the request says it all.
+	Err error
+}
+
+// Error reads "code: description", with the cause behind it for logs.
+func (r *Refusal) Error() string {
+	text := r.Description
+	if r.Code != "" {
+		text = string(r.Code) + ": " + text
+	}
+	if r.Err != nil {
+		text += " (" + r.Err.Error() + ")"
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// ServeHTTP answers with the refusal, as JSON (RFC 6749 §5.2) that no cache keeps.
+func (r *Refusal) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Type", "application/json")
+	header.Set("X-Content-Type-Options", "nosniff")
+	for _, challenge := range r.Challenges {
+		header.Add("WWW-Authenticate", challenge)
+	}
+	if r.RetryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(r.RetryAfter.Seconds()))))
+	}
+	w.WriteHeader(r.Status)
+	// A client that is gone by now has nobody to be told.
+	_ = json.NewEncoder(w).Encode(struct {
+		Error       oauth.ErrorCode `json:"error,omitempty"`
+		Description string          `json:"error_description"`
+	}{r.Code, r.Description})
+}
+
+// retryAfter is for what a moment may mend.
+const retryAfter = 5 * time.Second
+
+// ground is why a request is refused.
+type ground int
+
+const (
+	nothing ground = iota
+	noToken
+	twoHeaders
+	notOneToken
+	sentTwice
+	invalid
+	expired
+	notYet
+	foreign
+	otherIssuer
+	revoked
+	boundAsBearer
+	notBound
+	unboundAsDPoP
+	noProof
+	proofMismatch
+	proofTime
+	proofReplayed
+	proofInvalid
+	noKeys
+	noRevocations
+	tooManyProofs
+)
+
+// grounds are the closed set of what clients are told.
+var grounds = [...]struct {
+	status int
+	code   oauth.ErrorCode
+	says   string
+}{
+	nothing:       {},
+	noToken:       {http.StatusUnauthorized, "", "this server needs an access token"},
+	twoHeaders:    {http.StatusBadRequest, oauth.InvalidRequest, "there is more than one Authorization header"},
+	notOneToken:   {http.StatusBadRequest, oauth.InvalidRequest, "the Authorization header is not one bearer token"},
+	sentTwice:     {http.StatusBadRequest, oauth.InvalidRequest, "the token was sent in more than one way; send it in the Authorization header alone"},
+	invalid:       {http.StatusUnauthorized, oauth.InvalidToken, "the access token is invalid"},
+	expired:       {http.StatusUnauthorized, oauth.InvalidToken, "the access token has expired"},
+	notYet:        {http.StatusUnauthorized, oauth.InvalidToken, "the access token is not valid yet"},
+	foreign:       {http.StatusUnauthorized, oauth.InvalidToken, "the access token is for another resource"},
+	otherIssuer:   {http.StatusUnauthorized, oauth.InvalidToken, "the access token is from another issuer"},
+	revoked:       {http.StatusUnauthorized, oauth.InvalidToken, "the access token was revoked"},
+	boundAsBearer: {http.StatusUnauthorized, oauth.InvalidToken, "the access token is bound to a key; send it with the DPoP scheme and a proof"},
+	notBound:      {http.StatusUnauthorized, oauth.InvalidToken, "this server takes access tokens that are bound to a key alone; ask for one with a DPoP proof"},
+	unboundAsDPoP: {http.StatusUnauthorized, oauth.InvalidToken, "the access token is not bound to a key; send it with the Bearer scheme"},
+	noProof:       {http.StatusUnauthorized, oauth.InvalidDPoPProof, "the access token is bound to a key and the request has no DPoP proof"},
+	proofMismatch: {http.StatusUnauthorized, oauth.InvalidDPoPProof, "the DPoP proof is for another method, URL, access token or key"},
+	proofTime:     {http.StatusUnauthorized, oauth.InvalidDPoPProof, "the DPoP proof was made too long ago or in the future; is the clock right?"},
+	proofReplayed: {http.StatusUnauthorized, oauth.InvalidDPoPProof, "the DPoP proof was used before; make a new one for every request"},
+	proofInvalid:  {http.StatusUnauthorized, oauth.InvalidDPoPProof, "the DPoP proof is invalid"},
+	noKeys:        {http.StatusServiceUnavailable, oauth.TemporarilyUnavailable, "the authorization server's keys are not known at the moment"},
+	noRevocations: {http.StatusServiceUnavailable, oauth.TemporarilyUnavailable, "which access tokens were revoked is not known at the moment"},
+	tooManyProofs: {http.StatusServiceUnavailable, oauth.TemporarilyUnavailable, "too many proofs were used in a short time"},
+}
+
+// groundOf is why Verify refused a token.
+func groundOf(err error) ground {
+	switch {
+	case errors.Is(err, ErrKeysUnavailable):
+		return noKeys
+	case errors.Is(err, ErrRevocationsUnavailable):
+		return noRevocations
+	case errors.Is(err, ErrExpired):
+		return expired
+	case errors.Is(err, ErrNotYet):
+		return notYet
+	case errors.Is(err, ErrAudience):
+		return foreign
+	case errors.Is(err, ErrIssuer):
+		return otherIssuer
+	case errors.Is(err, ErrRevoked):
+		return revoked
+	default:
+		return invalid
+	}
+}
+
+// groundOfProof is why a proof was refused.
+func groundOfProof(err error) ground {
+	switch {
+	case errors.Is(err, dpop.ErrBusy):
+		return tooManyProofs
+	case errors.Is(err, dpop.ErrMissing):
+		return noProof
+	case errors.Is(err, dpop.ErrMismatch):
+		return proofMismatch
+	case errors.Is(err, dpop.ErrTime):
+		return proofTime
+	case errors.Is(err, dpop.ErrReplayed):
+		return proofReplayed
+	default:
+		return proofInvalid
+	}
+}
+
+// refuse returns the prepared refusal with its cause.
+func (g *Guard) refuse(why ground, cause error) *Refusal {
+	refusal := g.ready.refusals[why]
+	refusal.Err = cause
+	return &refusal
+}
+
+// challengeDPoP stands behind the Bearer challenge where keys are demanded (RFC 9449
+// §7.1): clients that look no further than the first still find what to ask for.
+var challengeDPoP = dpop.Scheme + ` algs="` + strings.Join(dpop.Algorithms(), " ") + `"`
+
+// compose works out what a client is told. A 401 says where to go for a token (RFC
+// 9728 §5.1), and what to ask for.
+func (g *Guard) compose(why ground) Refusal {
+	told := grounds[why]
+	refusal := Refusal{Status: told.status, Code: told.code, Description: told.says}
+	challenge := oauth.Challenge{Error: told.code}
+	if told.code != "" {
+		challenge.Description = told.says
+	}
+	switch told.status {
+	case http.StatusServiceUnavailable:
+		refusal.RetryAfter = retryAfter
+	case http.StatusBadRequest:
+		refusal.Challenges = []string{challenge.String()}
+	case http.StatusUnauthorized:
+		challenge.Scope, challenge.ResourceMetadata = g.Scopes, g.ready.metadataURL
+		refusal.Challenges = []string{challenge.String()}
+		if g.RequireDPoP {
+			refusal.Challenges = []string{challenge.String(), challengeDPoP}
+		}
+	}
+	return refusal
+}

@@ -1,0 +1,188 @@
+package sidecar
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/mcpauth/mcpauth/policy"
+	"github.com/mcpauth/mcpauth/sidecar/eventstream"
+	"github.com/mcpauth/mcpauth/sidecar/jsonrpc"
+	"github.com/mcpauth/mcpauth/sidecar/relay"
+)
+
+// maxList is the longest answer to a list that is looked at, in bytes.
+const maxList = eventstream.DefaultLimit
+
+// headerRevision states the revision of MCP that a request follows.
+const headerRevision = "Mcp-Protocol-Version"
+
+// privateLists is the revision whose lists say who may keep them.
+const privateLists = "2026-07-28"
+
+// operations are the methods by which the entries of lists are used.
+var operations = map[jsonrpc.List]string{
+	jsonrpc.Tools:     policy.CallTool,
+	jsonrpc.Prompts:   policy.GetPrompt,
+	jsonrpc.Resources: policy.ReadResource,
+}
+
+// inspection is what is looked for in the answer to a request. Most requests have none,
+// and their answers pass unread.
+type inspection struct {
+	cut *jsonrpc.Cut
+	// certain says that a list is expected, so that an answer which cannot be looked at
+	// does not pass.
+	certain bool
+	// endpoint is told of the address that an event stream names for posting.
+	endpoint func(address string)
+}
+
+// inspect says how the answer is to be looked at, nil for not at all. Lists answer the
+// POST that asks for them, or come on a stream: the one of HTTP with SSE, or one that
+// goes on where an earlier one broke off.
+func (x *exchange) inspect() *inspection {
+	p := x.site.policy
+	var in inspection
+	if x.r.Method == http.MethodGet && p.Upstream.MessagePath != "" {
+		in.endpoint = x.noteEndpoint
+	}
+	if p.FilterLists && p.Constrained() {
+		switch {
+		case x.r.Method == http.MethodGet:
+			in.cut = &jsonrpc.Cut{Keep: x.mayUse}
+		case x.body != nil:
+			if of := listsOf(x.body); of != nil {
+				in.certain = true
+				in.cut = &jsonrpc.Cut{Keep: x.mayUse, Of: of, Private: x.r.Header.Get(headerRevision) >= privateLists}
+			}
+		}
+	}
+	if in.cut == nil && in.endpoint == nil {
+		return nil
+	}
+	return &in
+}
+
+func (x *exchange) mayUse(list jsonrpc.List, name string) bool {
+	op := policy.Operation{Method: operations[list], Name: name}
+	return x.site.policy.Decide(op, x.claims.Scope).Allowed
+}
+
+// listsOf says which list answers which message, nil where no list is asked for.
+func listsOf(body *jsonrpc.Body) func(json.RawMessage) jsonrpc.List {
+	if !body.Batch {
+		list := jsonrpc.ListOf(body.Messages[0].Method)
+		if list == "" {
+			return nil
+		}
+		// Whatever has a result is the answer to the one message that there is.
+		return func(json.RawMessage) jsonrpc.List { return list }
+	}
+	asked := make(map[any]jsonrpc.List)
+	for i := range body.Messages {
+		message := &body.Messages[i]
+		if list := jsonrpc.ListOf(message.Method); list != "" {
+			asked[valueOf(message.ID)] = list
+		}
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	return func(id json.RawMessage) jsonrpc.List { return asked[valueOf(id)] }
+}
+
+// valueOf is an id as it compares, whatever way it is written in.
+func valueOf(id json.RawMessage) any {
+	var value any
+	if json.Unmarshal(id, &value) != nil {
+		return nil
+	}
+	switch value.(type) {
+	case string, float64:
+		return value
+	}
+	return nil
+}
+
+// noteEndpoint remembers whose the session is that a stream has begun (MCP 2024-11-05).
+func (x *exchange) noteEndpoint(address string) {
+	if u, err := url.Parse(address); err == nil && u.RawQuery != "" && len(u.RawQuery) < maxSessionID {
+		x.session = endpointSession(u.RawQuery)
+		x.sessions.bind(x.session, x.claims)
+	}
+}
+
+// edit is what an event stream's events become.
+func (in *inspection) edit(event string, data []byte) ([]byte, error) {
+	if event == "endpoint" && in.endpoint != nil {
+		in.endpoint(string(data))
+		return data, nil
+	}
+	if in.cut == nil || !bytes.Contains(data, []byte(`"result"`)) {
+		return data, nil
+	}
+	edited, err := in.cut.Apply(data)
+	if err != nil {
+		return data, nil // it is no message, so no list either
+	}
+	return edited, nil
+}
+
+// respondInspected passes an answer on that is looked at.
+func (x *exchange) respondInspected(res *relay.Response, in *inspection) {
+	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	looked := mediaType == "text/event-stream" || mediaType == "application/json" && in.cut != nil
+	switch coding := res.Header.Get("Content-Encoding"); {
+	case !looked:
+		x.respondAsIs(res, nil)
+	case coding != "" && coding != "identity":
+		x.uncuttable("the MCP server compresses a list although it was asked not to")
+	case mediaType == "text/event-stream":
+		x.w.Header().Del("Content-Length")
+		x.respondAsIs(res, &eventstream.Filter{Edit: in.edit, Limit: maxList, Strict: in.certain})
+	default:
+		x.respondCut(res, in)
+	}
+}
+
+// respondCut passes one JSON answer on with its lists cut.
+func (x *exchange) respondCut(res *relay.Response, in *inspection) {
+	data, err := io.ReadAll(io.LimitReader(res, maxList+1))
+	switch {
+	case err != nil:
+		x.broken(err)
+		return
+	case len(data) > maxList:
+		x.uncuttable("the MCP server's list is longer than what can be looked at")
+		return
+	}
+	cut, err := in.cut.Apply(data)
+	if err != nil {
+		x.uncuttable("the MCP server's list is not JSON")
+		return
+	}
+	if len(cut) != len(data) {
+		x.w.Header()["Content-Length"] = []string{strconv.Itoa(len(cut))}
+	}
+	x.allowTime()
+	x.w.WriteHeader(res.StatusCode)
+	n, _ := x.w.Write(cut) // a client that is gone has nobody to be told
+	x.written += int64(n)
+	// The end is read, so that the connection can be used again.
+	if _, err := res.Read(make([]byte, 1)); err != nil && !errors.Is(err, io.EOF) {
+		x.options.Logger.Debug("the MCP server's answer has no end", "error", err)
+	}
+}
+
+// uncuttable answers in the place of a list that must not pass as it is.
+func (x *exchange) uncuttable(why string) {
+	x.options.Logger.Warn("refused to pass a list on", "reason", why, "server", x.site.policy.Server)
+	clear(x.w.Header())
+	x.reply(x.upstreamFailed(why))
+}

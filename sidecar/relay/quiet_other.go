@@ -1,0 +1,6 @@
+//go:build !unix
+
+package relay
+
+// isQuiet cannot tell here.
+func isQuiet(uintptr) bool { return true }

@@ -1,0 +1,121 @@
+package sidecar
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/mcpauth/mcpauth/oauth/accesstoken"
+	"github.com/mcpauth/mcpauth/sidecar/jsonrpc"
+)
+
+// headerSession names the session (MCP until 2025-11-25, Session Management).
+const headerSession = "Mcp-Session-Id"
+
+const (
+	// sessionsKept is how many sessions are remembered, in about 10 MiB.
+	sessionsKept = 1 << 16
+	// maxSessionID is longer than any server makes them.
+	maxSessionID = 1 << 10
+)
+
+// sessions remember whose each session is: the subject that it was given to. An id that
+// another subject got hold of is of no use to it. Where nobody remembers, after a
+// restart or at another replica, a session is the subject's that the MCP server first
+// accepts with it. It is safe for concurrent use.
+type sessions struct {
+	owners *lru.Cache[sessionKey, ownerKey]
+}
+
+// sessionKey stands for a session's id and ownerKey for who has it: neither is kept.
+type (
+	sessionKey [sha256.Size]byte
+	ownerKey   [sha256.Size]byte
+)
+
+func newSessions() *sessions {
+	owners, err := lru.New[sessionKey, ownerKey](sessionsKept)
+	if err != nil {
+		panic(err) // the size is a constant
+	}
+	return &sessions{owners}
+}
+
+func keyOf(session string) sessionKey { return sha256.Sum256([]byte(session)) }
+
+func ownerOf(c *accesstoken.Claims) ownerKey {
+	return sha256.Sum256([]byte(c.Issuer + "\x00" + c.Subject))
+}
+
+// open reports whether nobody else is known to have the session.
+func (s *sessions) open(session string, c *accesstoken.Claims) bool {
+	owner, known := s.owners.Get(keyOf(session))
+	return !known || owner == ownerOf(c)
+}
+
+// bind gives a session to its first owner.
+func (s *sessions) bind(session string, c *accesstoken.Claims) {
+	s.owners.ContainsOrAdd(keyOf(session), ownerOf(c))
+}
+
+func (s *sessions) forget(session string) { s.owners.Remove(keyOf(session)) }
+
+// bindSession refuses a session that is somebody else's, as the MCP server would one
+// that does not exist: clients then begin their own.
+func (x *exchange) bindSession() *answer {
+	ids := x.r.Header.Values(headerSession)
+	switch {
+	case len(ids) > 1:
+		return malformed(http.StatusBadRequest, jsonrpc.InvalidRequest, "there is more than one "+headerSession+" header")
+	case len(ids) == 1:
+		x.session = ids[0]
+	case x.posts && x.r.URL.RawQuery != "":
+		x.session = endpointSession(x.r.URL.RawQuery)
+	}
+	if len(x.session) > maxSessionID {
+		return malformed(http.StatusBadRequest, jsonrpc.InvalidRequest, "the session's id is too long")
+	}
+	if x.session == "" || x.sessions.open(x.session, x.claims) {
+		return nil
+	}
+	a := malformed(http.StatusNotFound, jsonrpc.InvalidRequest, "there is no such session")
+	a.reason = reasonSession
+	return a
+}
+
+// endpointSession is the session of an address that an event stream named for posting
+// (MCP 2024-11-05): servers put its id into the query.
+func endpointSession(query string) string { return "endpoint?" + query }
+
+// noteSession remembers the session that an answer of the MCP server begins, goes on
+// with or ends.
+func (x *exchange) noteSession(res *http.Response) {
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		return
+	}
+	if given := res.Header.Get(headerSession); given != "" && given != x.session && len(given) <= maxSessionID {
+		x.sessions.bind(given, x.claims)
+		if x.session == "" {
+			x.session = given
+		}
+	}
+	switch {
+	case x.session == "":
+	case x.r.Method == http.MethodDelete:
+		x.sessions.forget(x.session)
+	default:
+		x.sessions.bind(x.session, x.claims)
+	}
+}
+
+// reference names a session in audit events: long enough to tell sessions apart, of no
+// use to anybody who would take one over.
+func reference(session string) string {
+	if session == "" {
+		return ""
+	}
+	key := keyOf(session)
+	return base64.RawURLEncoding.EncodeToString(key[:9])
+}

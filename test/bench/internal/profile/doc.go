@@ -1,0 +1,2 @@
+// Package profile shows with Linux' perf where all cores were while a load ran.
+package profile
