@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // sized is an answer whose length is told; headers are whole lines.
@@ -94,7 +92,7 @@ var answers = []struct {
 	{"an empty type", "tools/call", sized("200 OK", odd, "Content-Type:")},
 	{"a type of another spelling", "tools/call", sized("200 OK", odd, `Content-Type: Application/JSON;Charset="UTF-8"`)},
 	{"gzip", "tools/call", sized("200 OK", zipped, jsonType, "Content-Encoding: gzip", "Vary: Accept-Encoding")},
-	{"gzip of no told length", "", chunked("200 OK", zipped, eventType, "Content-Encoding: gzip")},
+	{"gzip of no told length", "tools/call", chunked("200 OK", zipped, eventType, "Content-Encoding: gzip")},
 	{"an encoding that nobody knows", "tools/call", sized("200 OK", "\x01\x02", jsonType, "Content-Encoding: odd")},
 
 	{"headers of MCP that nobody knows", "tools/call", sized("200 OK", odd, jsonType, "Mcp-Odd: 1", "MCP-Protocol-Version: 2030-01-01", "mcp-lower: a b", "Mcp-Session: x")},
@@ -105,8 +103,6 @@ var answers = []struct {
 
 	{"a trailer that was announced", "tools/call", head("200 OK", jsonType, "Transfer-Encoding: chunked", "Trailer: X-Sum") +
 		chunks(odd) + "0\r\nX-Sum: 7\r\n\r\n"},
-	{"a trailer that was not announced", "", head("200 OK", eventType, "Transfer-Encoding: chunked") +
-		chunks("data: x\n\n") + "0\r\nX-Sum: 7\r\nX-Sum: 8\r\nMcp-Sum: 9\r\n\r\n"},
 	{"early hints twice", "tools/call", head("103 Early Hints", "Link: </a>") + head("103 Early Hints", "Link: </b>", "X-Odd: 1") +
 		sized("200 OK", odd, jsonType)},
 	{"processing", "tools/call", head("102 Processing", "X-Odd: 1") + chunked("200 OK", "data: x\n\n", eventType)},
@@ -129,9 +125,7 @@ func TestAnAnswerIsTheServersByteForByte(t *testing.T) {
 			}
 			want := exchange(t, u.address(), asked)
 			for _, side := range sides {
-				if diff := cmp.Diff(want, exchange(t, side.address, asked)); diff != "" {
-					t.Errorf("%s (-straight +through the sidecar):\n%s", side.name, diff)
-				}
+				compare(t, side.name, want, exchange(t, side.address, asked))
 			}
 		})
 	}

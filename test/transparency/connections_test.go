@@ -215,9 +215,6 @@ func (r *restartable) together(t *testing.T, address string, calls int) {
 	}
 }
 
-// pause is less than any program takes to start again.
-const pause = 250 * time.Millisecond
-
 func TestARestartOfTheServerFailsNoCallThatComesAfterIt(t *testing.T) {
 	t.Parallel()
 	const rounds, connections = 8, 8
@@ -230,7 +227,6 @@ func TestARestartOfTheServerFailsNoCallThatComesAfterIt(t *testing.T) {
 			for range rounds {
 				r.together(t, address, connections)
 				r.stop(t)
-				time.Sleep(pause)
 				r.start(t)
 			}
 			r.together(t, address, connections)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // heard is all that a client can tell of an answer.
@@ -47,6 +49,19 @@ func endToEnd(header http.Header) http.Header {
 		kept.Del(name)
 	}
 	return kept
+}
+
+// compare demands the same answer through the sidecar. It may tell a length that the
+// server left open, which is about this hop alone (RFC 9112 §6); whether the body is
+// that long, the client has found out.
+func compare(t *testing.T, way string, straight, through heard) {
+	t.Helper()
+	if straight.Header.Get("Content-Length") == "" {
+		through.Header.Del("Content-Length")
+	}
+	if diff := cmp.Diff(straight, through); diff != "" {
+		t.Errorf("%s (-straight +through the sidecar):\n%s", way, diff)
+	}
 }
 
 // dial opens a connection that bears no silence longer than patience.

@@ -75,8 +75,7 @@ func TestARequestIsTheClientsByteForByte(t *testing.T) {
 		{"headers of a browser", post(t, path, call, "Accept-Encoding: gzip, br, zstd", "Accept-Language: de", "Cookie: a=1; b=2", "User-Agent: odd/1.0 (x)", "Sec-Fetch-Mode: cors", "Dnt: 1")},
 		{"headers of odd values", post(t, path, call, "X-Empty:", "X-Latin: caf\xe9", "X-Odd: 2", "X-Odd: 1", "X-Long: "+strings.Repeat("x", 8<<10))},
 		{"a type of another spelling", request(t, http.MethodPost, path, `Content-Type: Application/JSON; Charset=UTF-8`, fmt.Sprintf("Content-Length: %d", len(call))) + call},
-		{"a query", post(t, path+"?a=%41&b&c=%2f+d&a=1&%C3%A9=", call)},
-		{"an empty query", post(t, path+"?", call)},
+		{"a query", post(t, path+"?a=%41&b&c=%2f+d&a=1;d=e&%C3%A9=", call)},
 		{"a stream", request(t, http.MethodGet, path, "Accept: text/event-stream")},
 		{"a stream that goes on", request(t, http.MethodGet, path, "Accept: text/event-stream", "Last-Event-ID: s_1-\xe9/0")},
 		{"an end of a session", request(t, http.MethodDelete, path)},
@@ -123,9 +122,7 @@ func TestASessionPassesInBothDirections(t *testing.T) {
 			for _, step := range steps {
 				answer := exchange(t, u.address(), step.request)
 				arrivedStraight := receive(t, arrived, "the request")
-				if diff := cmp.Diff(answer, exchange(t, side.address, step.request)); diff != "" {
-					t.Fatalf("%s: the answer (-straight +through the sidecar):\n%s", step.name, diff)
-				}
+				compare(t, step.name, answer, exchange(t, side.address, step.request))
 				if diff := cmp.Diff(arrivedStraight, receive(t, arrived, "the request")); diff != "" {
 					t.Fatalf("%s: the request (-straight +through the sidecar):\n%s", step.name, diff)
 				}
@@ -180,9 +177,7 @@ func TestAnAnswerFromBeforeTheEndOfTheBodyArrives(t *testing.T) {
 			asked := post(t, path, long)
 			want := exchange(t, u.address(), asked)
 			for range rounds {
-				if diff := cmp.Diff(want, exchange(t, side.address, asked)); diff != "" {
-					t.Fatalf("(-straight +through the sidecar):\n%s", diff)
-				}
+				compare(t, side.name, want, exchange(t, side.address, asked))
 			}
 		})
 	}

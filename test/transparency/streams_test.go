@@ -13,7 +13,7 @@ import (
 
 // events are what may come in a stream, each as it is written.
 var events = []struct{ name, text string }{
-	{"a mark of the encoding", "\ufeff"},
+	{"a comment behind a mark of the encoding", "\ufeff: keepalive\n\n"},
 	{"a comment that keeps alive", ": keepalive\n\n"},
 	{"a comment without a word", ":\n\n"},
 	{"a ping as the Python SDK sends it", ": ping - 2026-07-28 00:00:00.000000+00:00\r\n\r\n"},
@@ -164,7 +164,7 @@ func TestAClientThatLeavesEndsTheServersWork(t *testing.T) {
 	visits := make(chan visit, 1)
 	stages := []struct{ name, before string }{
 		{"before the answer", ""},
-		{"before the first event", ":"},
+		{"before the first event", ": here\n\n"},
 		{"between events", "data: x\n\n"},
 	}
 	for _, side := range u.sides(t) {
