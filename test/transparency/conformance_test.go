@@ -82,9 +82,11 @@ type suite struct {
 // address.
 func (s suite) server(t *testing.T) string {
 	t.Helper()
-	return startListening(t, program(t, everythingServer), 1,
-		func(free []string) []string { return []string{"-http", free[0], s.mode} },
-		func(free []string) bool { return accepts(free[0]) })[0]
+	return listening{
+		path: program(t, everythingServer), addresses: 1,
+		arguments: func(free []string) []string { return []string{"-http", free[0], s.mode} },
+		ready:     func(free []string) bool { return accepts(free[0]) },
+	}.start(t)[0]
 }
 
 // throughSidecar returns the URL of a sidecar in front of a new server. The suite

@@ -64,17 +64,24 @@ func start(t *testing.T, path string, arguments ...string) *process {
 	return p
 }
 
-// startListening starts a program whose arguments name free addresses, and waits
-// until it is ready there. Another process may take an address first; then there
-// is another try.
-func startListening(t *testing.T, path string, addresses int, arguments func(free []string) []string, ready func(free []string) bool) []string {
+// listening is a program to be started at free addresses.
+type listening struct {
+	path      string
+	addresses int
+	arguments func(free []string) []string
+	ready     func(free []string) bool
+}
+
+// start starts it, waits until it is ready, and returns the addresses. Another
+// process may take one of them first; then there is another try.
+func (l listening) start(t *testing.T) []string {
 	t.Helper()
 	const tries = 3
 	var p *process
 	for range tries {
-		free := freeAddresses(t, addresses)
-		p = start(t, path, arguments(free)...)
-		if p.await(t, func() bool { return ready(free) }) {
+		free := freeAddresses(t, l.addresses)
+		p = start(t, l.path, l.arguments(free)...)
+		if p.await(t, func() bool { return l.ready(free) }) {
 			return free
 		}
 	}

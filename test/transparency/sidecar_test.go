@@ -88,15 +88,20 @@ func protect(t *testing.T, upstream string, change ...func(*policy.Policy)) stri
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	addresses := startListening(t, program(t, sidecarProgram), 2, func(free []string) []string {
-		return []string{"--policy", file, "--listen", free[0], "--health-listen", free[1]}
-	}, func(free []string) bool {
-		res, err := http.Get("http://" + free[1] + "/readyz")
-		if err != nil {
-			return false
-		}
-		_ = res.Body.Close()
-		return res.StatusCode == http.StatusOK
-	})
-	return addresses[0]
+	return listening{
+		path: program(t, sidecarProgram), addresses: 2,
+		arguments: func(free []string) []string {
+			return []string{"--policy", file, "--listen", free[0], "--health-listen", free[1]}
+		},
+		ready: func(free []string) bool { return ready("http://" + free[1] + "/readyz") },
+	}.start(t)[0]
+}
+
+func ready(url string) bool {
+	res, err := http.Get(url)
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return res.StatusCode == http.StatusOK
 }
