@@ -103,6 +103,8 @@ var answers = []struct {
 
 	{"a trailer that was announced", "tools/call", head("200 OK", jsonType, "Transfer-Encoding: chunked", "Trailer: X-Sum") +
 		chunks(odd) + "0\r\nX-Sum: 7\r\n\r\n"},
+	{"a trailer that was not announced", "", head("200 OK", eventType, "Transfer-Encoding: chunked") +
+		chunks("data: x\n\n") + "0\r\nX-Sum: 7\r\nX-Sum: 8\r\nMcp-Sum: 9\r\n\r\n"},
 	{"early hints twice", "tools/call", head("103 Early Hints", "Link: </a>") + head("103 Early Hints", "Link: </b>", "X-Odd: 1") +
 		sized("200 OK", odd, jsonType)},
 	{"processing", "tools/call", head("102 Processing", "X-Odd: 1") + chunked("200 OK", "data: x\n\n", eventType)},

@@ -76,6 +76,7 @@ func TestARequestIsTheClientsByteForByte(t *testing.T) {
 		{"headers of odd values", post(t, path, call, "X-Empty:", "X-Latin: caf\xe9", "X-Odd: 2", "X-Odd: 1", "X-Long: "+strings.Repeat("x", 8<<10))},
 		{"a type of another spelling", request(t, http.MethodPost, path, `Content-Type: Application/JSON; Charset=UTF-8`, fmt.Sprintf("Content-Length: %d", len(call))) + call},
 		{"a query", post(t, path+"?a=%41&b&c=%2f+d&a=1;d=e&%C3%A9=", call)},
+		{"an empty query", post(t, path+"?", call)},
 		{"a stream", request(t, http.MethodGet, path, "Accept: text/event-stream")},
 		{"a stream that goes on", request(t, http.MethodGet, path, "Accept: text/event-stream", "Last-Event-ID: s_1-\xe9/0")},
 		{"an end of a session", request(t, http.MethodDelete, path)},
