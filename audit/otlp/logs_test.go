@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"net/http"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -149,6 +150,18 @@ func TestEveryFieldOfAnEventIsSent(t *testing.T) {
 		reflect.ValueOf(&without).Elem().Field(i).SetZero()
 		if proto.Equal(decode(t, everything), decode(t, without)) {
 			t.Errorf("%s is not sent", name)
+		}
+	}
+}
+
+func TestEveryAttributeIsDocumented(t *testing.T) {
+	schema, err := os.ReadFile("../../docs/audit.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range decode(t, full()).Attributes {
+		if !strings.Contains(string(schema), " | `"+a.Key+"` | ") {
+			t.Errorf("docs/audit.md has no row for %s", a.Key)
 		}
 	}
 }
@@ -335,6 +348,18 @@ func TestAnEndpointHasToBeAURL(t *testing.T) {
 			t.Errorf("%q was accepted for traces", endpoint)
 		}
 	}
+}
+
+func FuzzRecord(f *testing.F) {
+	f.Add("tool.called", "a\xffb", int64(1))
+	f.Add("", "", int64(-1))
+	f.Fuzz(func(t *testing.T, kind, value string, count int64) {
+		got := decode(t, audit.Event{Type: kind, Subject: value, ArgumentNames: []string{value}, BytesIn: count})
+		if got.EventName != strings.ToValidUTF8(kind, "\ufffd") {
+			t.Errorf("%q became %q", kind, got.EventName)
+		}
+		rejections([]byte(value)) // which is an answer of a collector's
+	})
 }
 
 func BenchmarkAppend(b *testing.B) {
