@@ -187,14 +187,14 @@ func TestTextThatIsNotUTF8DoesNotCostOtherEvents(t *testing.T) {
 	}
 }
 
-func TestManyEventsArriveInOneRequest(t *testing.T) {
+func TestManyEventsArriveInFewRequests(t *testing.T) {
 	r := newReceiver(t)
 	q := logsTo(t, Options{Endpoint: r.URL})
 	for range 200 {
 		q.Write(t.Context(), full())
 	}
 	closed(t, q)
-	if len(r.records()) != 200 || r.asked() > 2 {
+	if len(r.records()) != 200 || r.asked() > 5 {
 		t.Errorf("%d events arrived in %d requests", len(r.records()), r.asked())
 	}
 }
