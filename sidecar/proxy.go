@@ -97,7 +97,16 @@ func (x *exchange) respondAsIs(res *relay.Response, filter *eventstream.Filter) 
 		x.broken(err)
 		return
 	}
-	for name, values := range res.Trailer {
+	x.passTrailers(res.Trailer, announced)
+}
+
+// passTrailers sends what came behind the body. Where it was not announced, an answer that
+// is still held back must not get a length, behind which there is nothing.
+func (x *exchange) passTrailers(trailers, announced http.Header) {
+	if len(trailers) > len(announced) {
+		_ = http.NewResponseController(x.w).Flush() // a client that is gone has nobody to be told
+	}
+	for name, values := range trailers {
 		if _, ok := announced[name]; !ok {
 			name = http.TrailerPrefix + name
 		}
