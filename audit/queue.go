@@ -149,6 +149,7 @@ func (q *Queue) run() {
 		case <-q.begun:
 		case <-q.closing:
 			s.send()
+			s.send() // tells what the one before lost, or does nothing
 			return
 		}
 		timer.Reset(q.options.Delay)

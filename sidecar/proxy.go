@@ -124,7 +124,7 @@ func (x *exchange) pass(res *relay.Response, filter *eventstream.Filter) error {
 			var failed error
 			if filtered, failed = filter.Feed(filtered[:0], piece); failed != nil {
 				err = failed
-			} else if err == io.EOF {
+			} else if errors.Is(err, io.EOF) {
 				filtered = filter.End(filtered)
 			}
 			piece = filtered
@@ -134,7 +134,7 @@ func (x *exchange) pass(res *relay.Response, filter *eventstream.Filter) error {
 		switch {
 		case gone:
 			return errClientGone
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err
