@@ -93,6 +93,9 @@ func (b *bench) run(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, note := range b.report.Notes {
+		_, _ = fmt.Fprintln(b.out, note) // a terminal that went away
+	}
 	if b.document == "" {
 		return nil
 	}
@@ -119,6 +122,10 @@ func (b *bench) measure(ctx context.Context, workers int) error {
 	if err != nil {
 		return err
 	}
+	idle, err := b.cluster.readWork()
+	if err != nil {
+		return err
+	}
 	for range b.rounds {
 		with, err := b.cluster.load(ctx, b.pods, workers, asking)
 		if err != nil {
@@ -130,11 +137,24 @@ func (b *bench) measure(ctx context.Context, workers int) error {
 		}
 		asked, plain = append(asked, with...), append(plain, without...)
 	}
+	busy, err := b.cluster.readWork()
+	if err != nil {
+		return err
+	}
 	after, err := b.cluster.webhookCalls(ctx)
 	if err != nil {
 		return err
 	}
+	b.report.Notes = append(b.report.Notes, fmt.Sprintf("Cores, %s: %s.", pace(workers), busy.shares(idle, len(asked))))
 	return b.tell(workers, asked, plain, after.since(before))
+}
+
+// pace words how many pods are created at once.
+func pace(workers int) string {
+	if workers == 1 {
+		return "one after another"
+	}
+	return fmt.Sprintf("%d at once", workers)
 }
 
 func (b *bench) tell(workers int, asked, plain []time.Duration, webhook calls) error {
@@ -142,10 +162,7 @@ func (b *bench) tell(workers int, asked, plain []time.Duration, webhook calls) e
 	if webhook.count != uint64(len(asked)) {
 		return fmt.Errorf("the API server called the webhook %d times for %d pods", webhook.count, len(asked))
 	}
-	how := "one after another"
-	if workers > 1 {
-		how = fmt.Sprintf("%d at once", workers)
-	}
+	how := pace(workers)
 	for _, share := range []float64{0.5, 0.99} {
 		with, without := quantile(asked, share), quantile(plain, share)
 		row := report.Row{
