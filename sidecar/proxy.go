@@ -127,6 +127,7 @@ func (x *exchange) pass(res *relay.Response, filter *eventstream.Filter) error {
 			if err := connection.Flush(); err != nil {
 				return errClientGone
 			}
+			filtered = nil
 			if err := res.Wait(); err != nil {
 				return err
 			}

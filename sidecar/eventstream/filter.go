@@ -49,7 +49,7 @@ type Filter struct {
 }
 
 // kept is the memory that is kept between events. Many streams are open at once.
-const kept = 4 << 10
+const kept = 1 << 10
 
 // Feed takes what comes next in the stream and appends to out what can be handed on.
 func (f *Filter) Feed(out, chunk []byte) ([]byte, error) {

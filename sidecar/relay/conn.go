@@ -11,7 +11,7 @@ import (
 
 // readBuffer holds the head of an answer, and most events whole. Many streams are open
 // at once, and each has one.
-const readBuffer = 4 << 10
+const readBuffer = 2 << 10
 
 // maxHead is the longest head of an answer, in bytes.
 const maxHead = 256 << 10
