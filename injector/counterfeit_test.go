@@ -113,12 +113,30 @@ func TestWhatNoVersionEverWroteIsCounterfeit(t *testing.T) {
 	}
 }
 
-func TestAResizeInPlaceIsNoDifference(t *testing.T) {
-	pod := injectedBy(t, testConfig())
-	sidecar := findSidecar(pod)
-	sidecar.Resources = memory("2Gi")
-	sidecar.ResizePolicy = []corev1.ContainerResizePolicy{{ResourceName: corev1.ResourceMemory, RestartPolicy: corev1.RestartContainer}}
-	compareFindings(t, Assess(pod, testConfig()), nil, "")
+func TestWhatTheClusterLegitimatelyChangesIsNoDifference(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		edit func(*corev1.Container)
+	}{
+		{"a resize in place", func(c *corev1.Container) {
+			c.Resources = memory("2Gi")
+			c.ResizePolicy = []corev1.ContainerResizePolicy{{ResourceName: corev1.ResourceMemory, RestartPolicy: corev1.RestartContainer}}
+		}},
+		{"a label of SELinux", func(c *corev1.Container) {
+			c.SecurityContext.SELinuxOptions = &corev1.SELinuxOptions{Level: "s0:c26,c5"}
+		}},
+		{"a pull policy", func(c *corev1.Container) { c.ImagePullPolicy = corev1.PullAlways }},
+		{"a probe of a mesh", func(c *corev1.Container) { c.ReadinessProbe.HTTPGet.Path = "/app-health/mcpauth-sidecar/readyz" }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			pod := injectedBy(t, testConfig())
+			test.edit(findSidecar(pod))
+			compareFindings(t, Assess(pod, testConfig()), nil, "")
+			if patch, err := Inject(pod, testConfig()); err != nil || len(patch) > 0 {
+				t.Errorf("Inject = %v, %v; want no operation and no error", patch, err)
+			}
+		})
+	}
 }
 
 func TestAForgedMarkHidesNothingThatCounts(t *testing.T) {

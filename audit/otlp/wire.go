@@ -80,30 +80,6 @@ const (
 	elementsOf                                    protowire.Number = 1
 )
 
-// appendTextAttribute appends an attribute, unless it is empty.
-func appendTextAttribute(b []byte, field protowire.Number, key, value string) []byte {
-	if value == "" {
-		return b
-	}
-	start := len(b)
-	b = appendText(b, keyOf, key)
-	at := len(b)
-	b = enclose(appendText(b, stringValue, value), at, valueOf)
-	return enclose(b, start, field)
-}
-
-// appendNumberAttribute appends an attribute, unless it is zero.
-func appendNumberAttribute(b []byte, field protowire.Number, key string, value int64) []byte {
-	if value == 0 {
-		return b
-	}
-	start := len(b)
-	b = appendText(b, keyOf, key)
-	at := len(b)
-	b = enclose(appendVarint(b, intValue, uint64(value)), at, valueOf)
-	return enclose(b, start, field)
-}
-
 func appendAttributes(b []byte, field protowire.Number, attributes []attribute.KeyValue) []byte {
 	for _, a := range attributes {
 		start := len(b)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -87,10 +86,6 @@ func (p *Pool) take(ctx context.Context) (c *conn, used bool, err error) {
 	}
 }
 
-// errUnasked says that a server spoke first, so that none of its answers can be told
-// from the next.
-var errUnasked = errors.New("it answers before it is asked")
-
 func (p *Pool) pop() *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,12 +108,7 @@ func (p *Pool) dial(ctx context.Context) (*conn, error) {
 		return nil, fmt.Errorf("connect to the upstream: %w", err)
 	}
 	if p.tls == nil {
-		made := newConn(c, c)
-		if !made.alive() {
-			made.close()
-			return nil, fmt.Errorf("connect to the upstream: %w", errUnasked)
-		}
-		return made, nil
+		return newConn(c, c), nil
 	}
 	secured := tls.Client(c, p.tls)
 	if err := secured.HandshakeContext(ctx); err != nil {

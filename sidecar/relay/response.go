@@ -48,7 +48,7 @@ func (r *Response) readHead(method string, inform func(int, http.Header)) error 
 	if _, err := r.conn.reader.Peek(1); err != nil {
 		return fmt.Errorf("%w: %w", errUnanswered, err) // the parser would not tell that from half an answer
 	}
-	for range maxInformational {
+	for range maxInformational + 1 {
 		res, err := http.ReadResponse(r.conn.reader, request) //nolint:bodyclose // Close closes the connection
 		switch {
 		case err != nil:
