@@ -21,6 +21,9 @@ type Finding struct {
 	Reason v1alpha1.Reason
 	// Message names the object, what is wrong with it and what to do.
 	Message string
+	// Flaw is what is wrong with a pod, alone, where a new pod in its place is all that
+	// is to be done, so that whoever knows what made the pod can say how; else empty.
+	Flaw string
 }
 
 func finding(reason v1alpha1.Reason, format string, args ...any) Finding {
@@ -49,7 +52,11 @@ func Assess(pod *corev1.Pod, cfg Config) []Finding {
 	}
 	findings := make([]Finding, 0, len(flaws))
 	for _, f := range flaws {
-		findings = append(findings, finding(f.reason, "pod %s: %s; %s", nameOf(pod), f.what, cmp.Or(f.fix, cures[f.reason])))
+		found := finding(f.reason, "pod %s: %s; %s", nameOf(pod), f.what, cmp.Or(f.fix, cures[f.reason]))
+		if f.fix == "" {
+			found.Flaw = f.what
+		}
+		findings = append(findings, found)
 	}
 	return findings
 }
