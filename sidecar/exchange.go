@@ -33,6 +33,7 @@ type exchange struct {
 	release func()              // limit: gives a stream's place back; nil for none
 	body    *jsonrpc.Body       // readMessages; nil unless the method is POST
 	memory  *body               // readMessages: where body lives
+	leave   func()              // readMessages: gives the room of a large body back; nil for none
 	// decisions has one for each message of body: authorize.
 	decisions []policy.Decision
 	single    [1]policy.Decision
@@ -56,6 +57,9 @@ func (x *exchange) end() {
 	x.audit()
 	x.span.end(x)
 	x.lending.lend(x.memory)
+	if x.leave != nil {
+		x.leave()
+	}
 }
 
 // answer is a response that the sidecar gives itself.

@@ -170,8 +170,14 @@ func (x *exchange) respondInspected(res *relay.Response, in *inspection) {
 // respondCut passes one answer on with its lists cut. What is no JSON holds no list, if it
 // does not say that it is JSON.
 func (x *exchange) respondCut(res *relay.Response, in *inspection, inJSON bool) {
-	data, err := io.ReadAll(io.LimitReader(res, maxList+1))
+	data, leave, err := x.readList(res)
+	if leave != nil {
+		defer leave()
+	}
 	switch {
+	case errors.Is(err, errNoRoom):
+		x.uncuttable("too many long lists are looked at")
+		return
 	case err != nil:
 		x.broken(err)
 		return
@@ -199,6 +205,23 @@ func (x *exchange) respondCut(res *relay.Response, in *inspection, inJSON bool) 
 	if _, err := res.Read(make([]byte, 1)); err != nil && !errors.Is(err, io.EOF) {
 		x.options.Logger.Debug("the MCP server's answer has no end", "error", err)
 	}
+}
+
+// errNoRoom says that there was no memory for a long list.
+var errNoRoom = errors.New("there is no room")
+
+// readList reads a list, or one byte more than may be. leave gives its room back; nil where
+// it took none.
+func (x *exchange) readList(res *relay.Response) (data []byte, leave func(), err error) {
+	data, err = io.ReadAll(io.LimitReader(res, small))
+	if err != nil || len(data) < small {
+		return data, nil, err
+	}
+	if leave = x.lending.room(x.r.Context(), maxList); leave == nil {
+		return nil, nil, errNoRoom
+	}
+	rest, err := io.ReadAll(io.LimitReader(res, maxList+1-small))
+	return append(data, rest...), leave, err
 }
 
 // uncuttable answers in the place of a list that must not pass as it is.

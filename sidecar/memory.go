@@ -2,10 +2,22 @@ package sidecar
 
 import (
 	"bytes"
+	"context"
 	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 const (
+	// largeBytes is what all large bodies and lists may take together. They are bounded one
+	// by one as well, but many at once would have the whole sidecar killed.
+	largeBytes = 32 << 20
+	// small is from which length on they are counted.
+	small = 64 << 10
+	// roomTimeout is how long they wait for others to be done.
+	roomTimeout = 5 * time.Second
+
 	// keptBody is the longest memory that is lent again.
 	keptBody = 64 << 10
 	// chunk is how much of an answer passes at once. Events are small, and many streams
@@ -14,7 +26,25 @@ const (
 )
 
 // memory lends what bodies are read into and what answers pass through.
-type memory struct{ bodies, chunks sync.Pool }
+type memory struct {
+	bodies, chunks sync.Pool
+	large          *semaphore.Weighted
+}
+
+// room waits for memory of a size, if that is large, and returns what gives it back; nil
+// where none was to be had in time.
+func (m *memory) room(ctx context.Context, size int64) (leave func()) {
+	if size <= small {
+		return func() {}
+	}
+	size = min(size, largeBytes)
+	ctx, cancel := context.WithTimeout(ctx, roomTimeout)
+	defer cancel()
+	if m.large.Acquire(ctx, size) != nil {
+		return nil
+	}
+	return func() { m.large.Release(size) }
+}
 
 // body is the memory of one body.
 type body struct{ bytes.Buffer }

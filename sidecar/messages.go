@@ -27,6 +27,16 @@ func (x *exchange) readMessages() *answer {
 	if a := checkEncoding(x.r.Header); a != nil {
 		return a
 	}
+	// Who does not say how long the body is may send as much as anybody may.
+	size := x.r.ContentLength
+	if size < 0 {
+		size = x.site.bodies.Bytes
+	}
+	if size <= x.site.bodies.Bytes && size > small {
+		if x.leave = x.lending.room(x.r.Context(), size); x.leave == nil {
+			return unavailable("too many long requests are under way")
+		}
+	}
 	// The deadline is the connection's; it must not outlive the body, or it would
 	// cut the stream that answers. Recorders in tests have none.
 	connection := http.NewResponseController(x.w)

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/mcpauth/mcpauth/audit"
 	"github.com/mcpauth/mcpauth/oauth/accesstoken"
 	"github.com/mcpauth/mcpauth/oauth/dpop"
@@ -77,6 +79,7 @@ func New(o Options) *Sidecar {
 		o.Now = time.Now
 	}
 	s := &Sidecar{options: o, proofs: dpop.NewReplays(0, 0), sessions: newSessions()}
+	s.lending.large = semaphore.NewWeighted(largeBytes)
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	o.Metrics.watch(s)
 	return s

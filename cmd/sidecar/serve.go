@@ -98,6 +98,7 @@ func (o options) serve(ctx context.Context, out io.Writer) (err error) {
 	logger.Info("serving", "address", o.listen, "health", o.healthListen, "policy", o.policy, "tls", o.tlsDir != "")
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return file.follow(ctx) })
+	group.Go(func() error { giveBack(ctx); return nil })
 	group.Go(func() error { return listening.Serve(ctx) })
 	return group.Wait()
 }
