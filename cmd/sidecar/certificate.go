@@ -1,11 +1,13 @@
 package main
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -26,10 +28,10 @@ type certificate struct {
 	logger *slog.Logger
 	now    func() time.Time
 
-	mu      sync.Mutex
-	pair    *tls.Certificate
-	changed [2]time.Time // of the files that pair, or the last failure, is of
-	looked  time.Time
+	mu     sync.Mutex
+	pair   *tls.Certificate
+	seen   [sha256.Size]byte // of what was read the last time, good or bad
+	looked time.Time
 }
 
 // newCertificate reads a certificate, which has to be there.
@@ -58,27 +60,30 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.pair, nil
 }
 
-// look reads the files where they are others than before.
+// look takes what the files hold, where that is something else than before. Times do not
+// tell: a link may be swapped to files of the same moment.
 func (c *certificate) look() error {
-	var changed [2]time.Time
-	for i, name := range []string{certificateFile, privateKeyFile} {
-		info, err := os.Stat(filepath.Join(c.folder, name))
-		if err != nil {
-			return fmt.Errorf("read the certificate: %w", err)
-		}
-		changed[i] = info.ModTime()
-	}
-	if changed == c.changed {
-		return nil
-	}
-	pair, err := tls.LoadX509KeyPair(filepath.Join(c.folder, certificateFile), filepath.Join(c.folder, privateKeyFile))
+	chain, err := os.ReadFile(filepath.Join(c.folder, certificateFile))
 	if err != nil {
 		return fmt.Errorf("read the certificate: %w", err)
+	}
+	key, err := os.ReadFile(filepath.Join(c.folder, privateKeyFile))
+	if err != nil {
+		return fmt.Errorf("read the certificate's key: %w", err)
+	}
+	sum := sha256.Sum256(slices.Concat(chain, []byte{0}, key))
+	if sum == c.seen {
+		return nil
+	}
+	c.seen = sum
+	pair, err := tls.X509KeyPair(chain, key)
+	if err != nil {
+		return fmt.Errorf("read the certificate and its key: %w", err)
 	}
 	if c.pair != nil {
 		c.logger.Info("a new certificate is in use", "folder", c.folder, "ends", notAfter(&pair))
 	}
-	c.pair, c.changed = &pair, changed
+	c.pair = &pair
 	return nil
 }
 
