@@ -160,6 +160,18 @@ func TestClientsOfBothVersionsOfHTTPStreamOverTLS(t *testing.T) {
 			t.Errorf("HTTP/%d: the rest: %q, %v", version, rest, err)
 		}
 		_ = res.Body.Close()
+		call, err := http.NewRequest(http.MethodPost, "https://"+address+"/mcp", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_task"}}`))
+		must(t, err)
+		call.Header.Set("Authorization", "Bearer "+signed(t, ring))
+		call.Header.Set("Content-Type", "application/json")
+		went <- struct{}{}
+		called, err := client.Do(call)
+		must(t, err)
+		body, err := io.ReadAll(called.Body)
+		if err != nil || called.StatusCode != http.StatusOK || string(body) != "data: first\n\ndata: second\n\n" {
+			t.Errorf("HTTP/%d: the call: %s, %q, %v", version, called.Status, body, err)
+		}
+		_ = called.Body.Close()
 	}
 	old := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
 	if conn, err := tls.Dial("tcp", address, old); err == nil {
