@@ -82,6 +82,22 @@ func TestCallersWhoAskTooOftenAreToldWhenToComeBack(t *testing.T) {
 	}
 }
 
+// A client that is told 0 comes back at once, and one that is told a fraction cannot read.
+func TestATimeToComeBackAtIsAWholeSecondAtLeast(t *testing.T) {
+	b := limited(t, policy.Limits{User: policy.Rate{PerSecond: 2, Burst: 1}})
+	bearer := token(t, "todo:read")
+	for range 100 {
+		if got := b.post(t, bearer, call("get_task")); got.StatusCode != http.StatusOK {
+			wantTooMany(t, got)
+			if after := got.Header.Get("Retry-After"); after != "1" {
+				t.Errorf("Retry-After: %s, want 1", after)
+			}
+			return
+		}
+	}
+	t.Error("100 requests in a row were served, where two a second may be")
+}
+
 func TestTheAuditNamesWhoAskedTooOften(t *testing.T) {
 	b := limited(t, policy.Limits{Tool: rarely})
 	bearer := token(t, "todo:read")
