@@ -7,7 +7,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ENV CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH
-RUN go build -trimpath -ldflags "-s -w" -o /out/ ./cmd/operator ./cmd/sidecar ./test/todo
+RUN go build -trimpath -ldflags "-s -w" -o /out/ ./cmd/operator ./cmd/sidecar ./test/todo ./test/dial
 
 # The authorization server opens OpenSSL's libcrypto, which needs a C compiler of its own platform.
 FROM golang:1.26-bookworm AS build-authserver
@@ -37,3 +37,7 @@ ENTRYPOINT ["/sidecar"]
 FROM base AS todo
 COPY --from=build /out/todo /todo
 ENTRYPOINT ["/todo"]
+
+FROM base AS dial
+COPY --from=build /out/dial /dial
+ENTRYPOINT ["/dial"]

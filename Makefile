@@ -59,6 +59,12 @@ bench-sidecar: ## The sidecar's speed and size, as ratios, into docs/benchmarks.
 	go build -o bin/bench-sidecar ./test/bench/sidecar
 	bin/bench-sidecar
 
+.PHONY: bench-admission
+bench-admission: ## What the webhook adds to the creation of a pod, into docs/benchmarks.md
+	@mkdir -p bin
+	go build -o bin/bench-admission ./test/bench/admission
+	bin/bench-admission
+
 ##@ Build
 
 .PHONY: build

@@ -36,10 +36,10 @@ func (l *Lines) Write(_ context.Context, e Event) {
 	if lost > 0 {
 		*line = appendLine(*line, &Event{Time: time.Now(), Type: EventsLost, Lost: lost})
 	}
-	switch written, _ := l.write(*line); {
-	case written == 0:
+	switch written, _ := l.write(*line); written {
+	case 0:
 		l.lost++
-	case written == 2:
+	case 2:
 		l.lost = 0
 	}
 }

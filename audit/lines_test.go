@@ -129,6 +129,29 @@ func TestEveryFieldOfAnEventIsWritten(t *testing.T) {
 	})
 }
 
+// The schema is a promise to those who read the log.
+func TestEveryFieldIsDocumented(t *testing.T) {
+	schema, err := os.ReadFile("../docs/audit.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := full()
+	var line map[string]any
+	if err := json.Unmarshal(appendLine(nil, &e), &line); err != nil {
+		t.Fatal(err)
+	}
+	for key := range line {
+		if !bytes.Contains(schema, []byte("\n| `"+key+"` |")) {
+			t.Errorf("docs/audit.md has no row for %s", key)
+		}
+	}
+	for text := range strings.Lines(string(schema)) {
+		if example := []byte(text); strings.HasPrefix(text, `{"time":`) && (!json.Valid(example) || !bytes.Contains(example, []byte(`,"audit":true`))) {
+			t.Errorf("docs/audit.md has an example that is no event: %s", text)
+		}
+	}
+}
+
 func FuzzLine(f *testing.F) {
 	for _, seed := range []string{"", "plain", "\"\\\b\f\n\r\t\x00\x1f\x7f", "<a&b>", "añ語🙂", "\u2028\u2029\ufffd", "a\xffb\xc3", "\xed\xa0\x80"} {
 		f.Add(seed, "x", int64(1500), int64(1))

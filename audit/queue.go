@@ -26,7 +26,8 @@ type QueueOptions struct {
 	// Limit is how many bytes of encoded events may wait; what comes beyond is lost.
 	// As many can be on their way to the output at the same time. 2 MiB when zero.
 	Limit int
-	// Batch is from how many waiting bytes on they are sent at once; 32 KiB when zero.
+	// Batch is how many bytes are sent together, and from how many waiting bytes on
+	// nothing waits for more; 32 KiB when zero.
 	Batch int
 	// Delay is how long fewer bytes wait for more; 50 ms when zero.
 	Delay time.Duration
@@ -52,13 +53,24 @@ type Queue struct {
 	stopSending   context.CancelFunc
 
 	mu      sync.Mutex
-	waiting []byte
-	events  int // in waiting
+	waiting []batch
+	size    int      // of what is waiting, in bytes
+	free    [][]byte // buffers of batches that were sent
 	closed  bool
 	written uint64
 	lost    uint64
 	told    uint64 // of those lost
 }
+
+// batch is what is sent together. Bytes are kept in many of these rather than in
+// one that grows, so that a burst costs no copies and leaves no memory behind.
+type batch struct {
+	encoded []byte
+	events  int
+}
+
+// maxFree is how many buffers are kept for batches to come.
+const maxFree = 2
 
 // NewQueue starts a queue in front of the output. Close ends it.
 func NewQueue(out Output, options QueueOptions) *Queue {
@@ -82,15 +94,14 @@ func (q *Queue) Write(_ context.Context, e Event) {
 	defer q.buffers.put(encoded)
 	*encoded = q.out.Append(*encoded, e)
 	q.mu.Lock()
-	before := len(q.waiting)
+	before := q.size
 	after := before + len(*encoded)
 	if q.closed || after > q.options.Limit {
 		q.lost++
 		q.mu.Unlock()
 		return
 	}
-	q.waiting = append(q.waiting, *encoded...)
-	q.events++
+	q.add(*encoded)
 	q.mu.Unlock()
 	if before == 0 {
 		leave(q.begun)
@@ -98,6 +109,28 @@ func (q *Queue) Write(_ context.Context, e Event) {
 	if before < q.options.Batch && after >= q.options.Batch {
 		leave(q.filled)
 	}
+}
+
+// add puts the event into the last batch, or begins one. The lock is held.
+func (q *Queue) add(encoded []byte) {
+	last := len(q.waiting) - 1
+	if last < 0 || len(q.waiting[last].encoded)+len(encoded) > q.options.Batch {
+		q.waiting = append(q.waiting, batch{encoded: q.buffer()})
+		last++
+	}
+	q.waiting[last].encoded = append(q.waiting[last].encoded, encoded...)
+	q.waiting[last].events++
+	q.size += len(encoded)
+}
+
+func (q *Queue) buffer() []byte {
+	last := len(q.free) - 1
+	if last < 0 {
+		return make([]byte, 0, q.options.Batch)
+	}
+	b := q.free[last]
+	q.free = q.free[:last]
+	return b
 }
 
 // Written returns how many events have arrived at the output.
@@ -133,83 +166,11 @@ func (q *Queue) Close(ctx context.Context) error {
 	q.stopSending()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.lost += uint64(q.events)
-	q.waiting, q.events = nil, 0
+	for _, waiting := range q.waiting {
+		q.lost += uint64(waiting.events)
+	}
+	q.waiting, q.size = nil, 0
 	return fmt.Errorf("send the last audit events: %d are lost so far: %w", q.lost, ctx.Err())
-}
-
-// run sends batches until the queue is closed and empty.
-func (q *Queue) run() {
-	defer close(q.done)
-	defer q.stopSending()
-	s := sender{q: q}
-	timer := time.NewTimer(q.options.Delay)
-	for {
-		select {
-		case <-q.begun:
-		case <-q.closing:
-			s.send()
-			return
-		}
-		timer.Reset(q.options.Delay)
-		select {
-		case <-q.filled:
-		case <-timer.C:
-		case <-q.closing:
-		}
-		s.send()
-	}
-}
-
-// sender is the queue's goroutine.
-type sender struct {
-	q       *Queue
-	spare   []byte
-	failing bool
-}
-
-// send sends all that is waiting, and how many events are missing from it.
-func (s *sender) send() {
-	q := s.q
-	q.mu.Lock()
-	batch, events, untold := q.waiting, q.events, q.lost-q.told
-	q.waiting, q.events = s.spare[:0], 0
-	q.mu.Unlock()
-	s.spare = nil
-	sent := events
-	if untold > 0 {
-		batch = q.out.Append(batch, Event{Time: time.Now(), Type: EventsLost, Lost: untold})
-		sent++
-	}
-	if sent > 0 {
-		arrived, err := q.out.Send(q.sending, batch, sent)
-		q.mu.Lock()
-		q.written += uint64(min(arrived, events))
-		q.lost += uint64(events - min(arrived, events))
-		if arrived == sent {
-			q.told += untold
-		}
-		q.mu.Unlock()
-		s.log(events-min(arrived, events), err)
-	}
-	// A burst's memory is given back.
-	if cap(batch) <= 4*q.options.Batch {
-		s.spare = batch
-	}
-}
-
-// log tells of the first failure and of the end of it.
-func (s *sender) log(lost int, err error) {
-	failed := err != nil
-	if s.q.options.Logger == nil || failed == s.failing {
-		return
-	}
-	s.failing = failed
-	if failed {
-		s.q.options.Logger.Error("audit events are lost", "lost", lost, "error", err)
-		return
-	}
-	s.q.options.Logger.Info("audit events arrive again", "lost", s.q.Lost())
 }
 
 func leave(token chan struct{}) {

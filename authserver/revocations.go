@@ -35,13 +35,22 @@ type feed struct {
 	waiters atomic.Int64
 	flight  singleflight.Group
 
+	// ended is closed when nobody shall wait any more.
+	ended chan struct{}
+	end   sync.Once
+
 	mu     sync.Mutex
 	woken  chan struct{} // closed, and replaced, when this replica revokes
 	newest int64
 	looked time.Time
 }
 
-func newFeed(s store.Revocations) *feed { return &feed{store: s, woken: make(chan struct{})} }
+func newFeed(s store.Revocations) *feed { return &feed{store: s, ended: make(chan struct{}), woken: make(chan struct{})} }
+
+// EndWaits answers whoever waits for revocations, now and from now on at once: requests
+// that wait would hold up a graceful stop, and validators come back for the rest. It is
+// meant for http.Server.RegisterOnShutdown.
+func (s *Server) EndWaits() { s.feed.end.Do(func() { close(s.feed.ended) }) }
 
 // wake tells of a revocation by this replica.
 func (f *feed) wake() {
@@ -107,6 +116,9 @@ func (f *feed) await(ctx context.Context, after int64, wait time.Duration) error
 		case <-woken:
 		case <-look.C:
 		case <-deadline.C:
+			look.Stop()
+			return nil
+		case <-f.ended:
 			look.Stop()
 			return nil
 		case <-ctx.Done():

@@ -91,6 +91,23 @@ func TestWaitingForTheFeedEndsWithARevocationAtEitherReplica(t *testing.T) {
 	}
 }
 
+func TestWaitingForTheFeedEndsWhenTheServerStops(t *testing.T) {
+	server := authservertest.New(t)
+	after := cursor(t, server)
+	answered := make(chan map[string]bool, 1)
+	go func() { answered <- revocations(t, server, "wait=30&after="+after) }()
+	server.Handler.EndWaits()
+	server.Handler.EndWaits() // which may happen twice
+	select {
+	case feed := <-answered:
+		if len(feed) != 0 {
+			t.Errorf("got %v, want nothing", feed)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("waited 20 s in vain for the feed to answer")
+	}
+}
+
 func TestTheFeedRefusesWhatIsNoCursor(t *testing.T) {
 	server := authservertest.New(t)
 	for _, query := range []string{"after=x", "after=-1", "wait=soon", "wait=-1", "after=99999999999999999999"} {

@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,8 +22,8 @@ import (
 )
 
 // CacheOptions are those of the manager's cache. It holds what the operator made,
-// the pods that a server protects, and every workload and Service, because any of
-// them may ask for protection or lead past it. Of Secrets it holds metadata only,
+// the pods that a server protects, and every workload, Service and NetworkPolicy,
+// because any of them may ask for protection, lead past it or see to it. Of Secrets it holds metadata only,
 // and only of those that the operator made.
 func CacheOptions() (cache.Options, error) {
 	protected, err := labels.NewRequirement(v1alpha1.ServerLabel, selection.Exists, nil)
@@ -75,6 +76,9 @@ const (
 	serverIndex = "mcpauth.dev/server"
 	// ownerIndex finds the metadata of Secrets by their owner across namespaces.
 	ownerIndex = "mcpauth.dev/owner"
+	// authorIndex finds the NetworkPolicies that are not of our making, by othersValue.
+	authorIndex = "mcpauth.dev/author"
+	othersValue = "others"
 )
 
 func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
@@ -85,6 +89,9 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	}
 	if err := indexer.IndexField(ctx, &corev1.Pod{}, serverIndex, serverOfPod); err != nil {
 		return fmt.Errorf("index pods by server: %w", err)
+	}
+	if err := indexer.IndexField(ctx, &networkingv1.NetworkPolicy{}, authorIndex, authorOfPolicy); err != nil {
+		return fmt.Errorf("index NetworkPolicies by author: %w", err)
 	}
 	byOwner := func(o client.Object) []string {
 		owner, ok := manifests.OwnerOf(o.GetAnnotations())
@@ -110,6 +117,19 @@ func serversNamedBy(o client.Object) []string {
 }
 
 func serverOfPod(o client.Object) []string { return []string{o.GetLabels()[v1alpha1.ServerLabel]} }
+
+// authorOfPolicy leaves our own out: each is about the pods of its one server, and
+// there may be many of them in a namespace.
+func authorOfPolicy(o client.Object) []string {
+	policy, ok := o.(*networkingv1.NetworkPolicy)
+	if !ok {
+		return nil
+	}
+	if _, ours := manifests.ServerOfNetworkPolicy(policy); ours {
+		return nil
+	}
+	return []string{othersValue}
+}
 
 // secretMetadata is an empty Secret of which only metadata is asked for.
 func secretMetadata() *metav1.PartialObjectMetadata {

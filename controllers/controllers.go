@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/mcpauth/mcpauth/compiler"
+	"github.com/mcpauth/mcpauth/controllers/reachability"
 )
 
 // Compiled is the newest compilation and what tells of newer ones. *kube.Compiler
@@ -28,6 +30,8 @@ type Options struct {
 	// AuthServerImage and SidecarImage are the container images that are run.
 	AuthServerImage string
 	SidecarImage    string
+	// Connect is how the ports of apps are tried; reachability.Connect when nil.
+	Connect func(context.Context, netip.AddrPort) error
 	// Now is the clock; time.Now when nil.
 	Now func() time.Time
 }
@@ -46,7 +50,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	return errors.Join(
 		(&AuthorizationServerReconciler{Client: mgr.GetClient(), Compiled: o.Compiled, Recorder: recorder, Image: o.AuthServerImage, Now: o.Now}).setup(mgr),
 		(&IdentityProviderReconciler{Client: mgr.GetClient(), Compiled: o.Compiled, Now: o.Now}).setup(mgr),
-		(&MCPServerReconciler{Client: mgr.GetClient(), Compiled: o.Compiled, Recorder: recorder, SidecarImage: o.SidecarImage, Now: o.Now, keys: keys}).setup(mgr),
+		(&MCPServerReconciler{Client: mgr.GetClient(), Compiled: o.Compiled, Recorder: recorder, SidecarImage: o.SidecarImage, Ports: reachability.NewProber(o.Connect), Now: o.Now, keys: keys}).setup(mgr),
 		(&ScopeReconciler{Client: mgr.GetClient(), Compiled: o.Compiled, Now: o.Now}).setup(mgr),
 		(&OAuthClientReconciler{Client: mgr.GetClient(), Metadata: mgr.GetCache(), Compiled: o.Compiled, Recorder: recorder, Now: o.Now}).setup(mgr),
 	)

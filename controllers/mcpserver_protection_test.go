@@ -43,16 +43,14 @@ var _ = Describe("Protected", func() {
 		setRolledOut(ctx, deployment, 2, 2)
 		Eventually(ctx, protected()).Should(Equal("True Protected"))
 		Eventually(ctx, condition(server, v1alpha1.ConditionReady)).Should(Equal("True Ready"))
-		Eventually(ctx, func() (*v1alpha1.PodCounts, error) {
-			_, err := readCondition(ctx, server, v1alpha1.ConditionProtected)
-			return server.Status.Pods, err
-		}).Should(HaveValue(Equal(v1alpha1.PodCounts{Total: 2, Protected: 2})))
+		Eventually(ctx, counted(server)).Should(HaveValue(Equal(v1alpha1.PodCounts{Total: 2, Protected: 2})))
 	})
 
 	It("is False NoWorkload when nothing asks for the server", func(ctx SpecContext) {
 		Expect(k8s.Delete(ctx, deployment)).To(Succeed())
 		Eventually(ctx, protected()).Should(Equal("False NoWorkload"))
-		Expect(message(ctx, server, v1alpha1.ConditionProtected)).To(ContainSubstring("mcpauth.dev/server: todo"))
+		Expect(message(ctx, server, v1alpha1.ConditionProtected)).To(And(
+			ContainSubstring("mcpauth.dev/server: todo"), ContainSubstring("DaemonSet or a Job, which the operator does not change")))
 		Expect(condition(server, v1alpha1.ConditionReady)(ctx)).To(Equal("False NoWorkload"))
 	})
 
@@ -97,7 +95,7 @@ var _ = Describe("Protected", func() {
 		Expect(condition(server, v1alpha1.ConditionReady)(ctx)).To(Equal("False NotInjected"))
 	})
 
-	It("is False NotInjected for a pod that mimics the sidecar", func(ctx SpecContext) {
+	It("is False Counterfeit for a pod that mimics the sidecar", func(ctx SpecContext) {
 		always := corev1.ContainerRestartPolicyAlways
 		mimic := startOldPod(ctx, deployment, "todo-mimic", func(spec *corev1.PodSpec) {
 			spec.Containers[0].Ports[0].Name = ""
@@ -107,9 +105,10 @@ var _ = Describe("Protected", func() {
 			}}
 		})
 		setRunning(ctx, mimic, true)
-		Eventually(ctx, protected()).Should(Equal("False NotInjected"))
+		Eventually(ctx, protected()).Should(Equal("False Counterfeit"))
 		Eventually(ctx, func() string { return message(ctx, server, v1alpha1.ConditionProtected) }).
-			Should(ContainSubstring("todo-mimic"))
+			Should(And(ContainSubstring("pod "+apps+"/todo-mimic"), ContainSubstring("find out who wrote it")))
+		Expect(server.Status.Pods).To(HaveValue(Equal(v1alpha1.PodCounts{Total: 1})))
 	})
 
 	It("is False Bypassed when a Service leads to the app's own port, until it does not", func(ctx SpecContext) {
@@ -121,6 +120,39 @@ var _ = Describe("Protected", func() {
 		Expect(message(ctx, server, v1alpha1.ConditionProtected)).To(And(ContainSubstring(apps+"/around"), ContainSubstring("targetPort")))
 		change(ctx, service, func() { service.Spec.Ports[0].TargetPort = intstr.FromString("mcp") })
 		Eventually(ctx, protected()).Should(Equal("True Protected"))
+	})
+
+	It("is False Outdated for a pod whose sidecar is of an earlier version, with the command that replaces it", func(ctx SpecContext) {
+		protectedPod(ctx, "todo-1")
+		old := startPod(ctx, deployment, "todo-2")
+		change(ctx, old, func() { old.Spec.InitContainers[0].Image = "registry.example.com/sidecar:earlier" })
+		setRunning(ctx, old, true)
+		Eventually(ctx, protected()).Should(Equal("False Outdated"))
+		Eventually(ctx, protectedMessage(server)).Should(And(
+			HavePrefix("Deployment "+apps+"/todo: pod "+apps+"/todo-2: "), ContainSubstring("registry.example.com/sidecar:earlier"),
+			ContainSubstring("kubectl rollout restart -n "+apps+" deployment/todo"), ContainSubstring("spec.sidecar.rollout: Automatic")))
+		Eventually(ctx, counted(server)).Should(HaveValue(Equal(v1alpha1.PodCounts{Total: 2, Protected: 1})))
+	})
+
+	It("gives the gravest reason, and names one object of each before a second of any", func(ctx SpecContext) {
+		for _, name := range []string{"bare-1", "bare-2", "bare-3", "bare-4", "bare-5", "bare-6"} {
+			startOldPod(ctx, deployment, name, func(*corev1.PodSpec) {})
+		}
+		mimic := startOldPod(ctx, deployment, "todo-mimic", func(spec *corev1.PodSpec) {
+			spec.InitContainers = []corev1.Container{{Name: injector.ContainerName, Image: "registry.example.com/lookalike"}}
+		})
+		setRunning(ctx, mimic, true)
+		old := startPod(ctx, deployment, "todo-old")
+		change(ctx, old, func() { old.Spec.InitContainers[0].Image = "registry.example.com/sidecar:earlier" })
+		setRunning(ctx, old, true)
+		pods.set(protectedPod(ctx, "todo-open"), open)
+		setRunning(ctx, startPod(ctx, deployment, "todo-unready"), false)
+		create(ctx, aService(apps, "around", intstr.FromInt32(8080)))
+		Eventually(ctx, protected()).Should(Equal("False Counterfeit"))
+		inOrder := `(?s)^pod \S+/todo-mimic: .*; pod \S+/bare-1 runs .*; Service \S+/around .*; port 8080 of pod \S+/todo-open answers.*; ` +
+			`Deployment \S+/todo: pod \S+/todo-old: .*; the sidecar of pod \S+/todo-unready is not ready.*; pod \S+/bare-2 .*and \d+ more$`
+		Eventually(ctx, protectedMessage(server)).Should(MatchRegexp(inOrder))
+		Eventually(ctx, counted(server)).Should(HaveValue(Equal(v1alpha1.PodCounts{Total: 10, Protected: 1})))
 	})
 
 	It("is False NotReady when the sidecar does not serve", func(ctx SpecContext) {
@@ -135,10 +167,7 @@ var _ = Describe("Protected", func() {
 		second := startPod(ctx, deployment, "todo-2")
 		ended := startOldPod(ctx, deployment, "todo-ended", func(*corev1.PodSpec) {})
 		changeStatus(ctx, ended, func() { ended.Status.Phase = corev1.PodFailed })
-		Eventually(ctx, func() (*v1alpha1.PodCounts, error) {
-			_, err := readCondition(ctx, server, v1alpha1.ConditionProtected)
-			return server.Status.Pods, err
-		}).Should(HaveValue(Equal(v1alpha1.PodCounts{Total: 2, Protected: 1})))
+		Eventually(ctx, counted(server)).Should(HaveValue(Equal(v1alpha1.PodCounts{Total: 2, Protected: 1})))
 		Eventually(ctx, protected()).Should(Equal("True Protected"))
 		setRunning(ctx, second, true)
 		Eventually(ctx, func() (int32, error) {
@@ -155,3 +184,22 @@ var _ = Describe("Protected", func() {
 		Expect(protected()(ctx)).To(Equal("True Protected"))
 	})
 })
+
+// protectedMessage reads the message of Protected again and again.
+func protectedMessage(server *v1alpha1.MCPServer) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		c, err := readCondition(ctx, server, v1alpha1.ConditionProtected)
+		if c == nil || err != nil {
+			return "", err
+		}
+		return c.Message, nil
+	}
+}
+
+// counted reads how many pods there are.
+func counted(server *v1alpha1.MCPServer) func(context.Context) (*v1alpha1.PodCounts, error) {
+	return func(ctx context.Context) (*v1alpha1.PodCounts, error) {
+		_, err := readCondition(ctx, server, v1alpha1.ConditionProtected)
+		return server.Status.Pods, err
+	}
+}

@@ -69,7 +69,8 @@ var _ = Describe("The operator in a steady state", func() {
 		server.Spec.Workload = nil
 		create(ctx, server)
 		Eventually(ctx, condition(server, v1alpha1.ConditionReady)).Should(Equal("True Ready"))
-		Consistently(ctx, func(context.Context) []string { return written.about("/namespaces/" + apps + "/") }).
-			Should(HaveLen(2), "one policy and one status")
+		writes := func(context.Context) []string { return written.about("/namespaces/" + apps + "/") }
+		Eventually(ctx, writes).Should(HaveLen(2), "one policy and one status")
+		Consistently(ctx, writes).Should(HaveLen(2), "one policy and one status")
 	})
 })

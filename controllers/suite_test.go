@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/mcpauth/mcpauth/api/v1alpha1"
 	"github.com/mcpauth/mcpauth/compiler/kube"
+	"github.com/mcpauth/mcpauth/controllers/reachability"
 	"github.com/mcpauth/mcpauth/injector"
 )
 
@@ -47,6 +49,7 @@ var (
 	operator *underTest
 	written  *writes
 	hook     *envtest.WebhookInstallOptions
+	pods     = &network{doors: make(map[netip.AddrPort]door), tried: make(map[netip.AddrPort]int)}
 )
 
 // underTest is the running operator, for specs that call a reconciler directly.
@@ -59,7 +62,8 @@ type underTest struct {
 func (o *underTest) mcpServers() *MCPServerReconciler {
 	c := o.manager.GetClient()
 	return &MCPServerReconciler{
-		Client: c, Compiled: o.compiled, SidecarImage: sidecarImage, Now: time.Now, keys: newPublicKeys(c, o.manager.GetCache()),
+		Client: c, Compiled: o.compiled, SidecarImage: sidecarImage, Now: time.Now,
+		Ports: reachability.NewProber(pods.connect), keys: newPublicKeys(c, o.manager.GetCache()),
 	}
 }
 
@@ -147,7 +151,7 @@ func start(ctx context.Context, config *rest.Config, scheme *runtime.Scheme, hoo
 	Expect(err).NotTo(HaveOccurred())
 	compiled := kube.New(mgr.GetCache(), mgr.GetLogger())
 	Expect(mgr.Add(compiled)).To(Succeed())
-	Expect(Setup(ctx, mgr, Options{Compiled: compiled, AuthServerImage: authServerImage, SidecarImage: sidecarImage})).To(Succeed())
+	Expect(Setup(ctx, mgr, Options{Compiled: compiled, AuthServerImage: authServerImage, SidecarImage: sidecarImage, Connect: pods.connect})).To(Succeed())
 	mgr.GetWebhookServer().Register(injector.Path, &webhook.Admission{Handler: &injector.Handler{
 		Servers: &injector.Cluster{Reader: mgr.GetClient(), Image: sidecarImage},
 		Decoder: admission.NewDecoder(scheme),

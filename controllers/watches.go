@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -35,12 +36,22 @@ func toNamedServers(names func(client.Object) []string) func(context.Context, cl
 	}
 }
 
-// availabilityChanged lets through the changes of an AuthorizationServer after
-// which its MCPServers may have to say something else.
-func availabilityChanged() predicate.Predicate {
+// concernsServers lets through the changes of an AuthorizationServer after which its
+// MCPServers may have to say something else, or their pods to run another sidecar.
+func concernsServers() predicate.Predicate {
 	return predicate.Funcs{
-		UpdateFunc: func(e event.UpdateEvent) bool { return available(e.ObjectOld) != available(e.ObjectNew) },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return available(e.ObjectOld) != available(e.ObjectNew) ||
+				!equality.Semantic.DeepEqual(sidecarsOf(e.ObjectOld), sidecarsOf(e.ObjectNew))
+		},
 	}
+}
+
+func sidecarsOf(o client.Object) *v1alpha1.Sidecar {
+	if server, ok := o.(*v1alpha1.AuthorizationServer); ok {
+		return server.Spec.Sidecars
+	}
+	return nil
 }
 
 func available(o client.Object) bool {

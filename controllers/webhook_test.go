@@ -61,7 +61,7 @@ var _ = Describe("A pod that is created", func() {
 		p.Annotations = asking("todo")
 		setRunning(ctx, create(ctx, p), true)
 		server := anMCPServer(apps, "todo", home)
-		config, err := injector.ConfigFor(server, sidecarImage)
+		config, err := injector.ConfigFor(server, nil, sidecarImage)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(injector.Assess(p, config)).To(BeEmpty())
 	})

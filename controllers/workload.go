@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"cmp"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -11,9 +12,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mcpauth/mcpauth/api/v1alpha1"
+	"github.com/mcpauth/mcpauth/controllers/manifests"
 )
 
-// workloadManager is the field manager of the one label on workloads of others.
+// workloadManager is the field manager of what the operator writes into workloads of others.
 const workloadManager client.FieldOwner = managers + "workload"
 
 // workload is what a Deployment and a StatefulSet have in common.
@@ -70,21 +72,26 @@ func (w workload) asks() string {
 // label is the MCPServer whose label its pods get, whoever wrote it.
 func (w workload) label() string { return w.template.Labels[v1alpha1.ServerLabel] }
 
-// labelledByUs reports whether the label is the operator's to take back.
-func (w workload) labelledByUs() bool {
+// sidecar is the one that its pods should have, as far as its template says.
+func (w workload) sidecar() string { return w.template.Annotations[v1alpha1.SidecarAnnotation] }
+
+// stamp is what of that the operator wrote and may take back.
+func (w workload) stamp() manifests.Stamp {
 	switch o := w.object.(type) {
 	case *appsv1.Deployment:
-		have, err := appsv1ac.ExtractDeployment(o, string(workloadManager))
-		return err == nil && have.Spec != nil && have.Spec.Template != nil &&
-			have.Spec.Template.ObjectMetaApplyConfiguration != nil && have.Spec.Template.Labels[v1alpha1.ServerLabel] != ""
+		if have, err := appsv1ac.ExtractDeployment(o, string(workloadManager)); err == nil && have.Spec != nil {
+			return manifests.StampOf(have.Spec.Template)
+		}
 	case *appsv1.StatefulSet:
-		have, err := appsv1ac.ExtractStatefulSet(o, string(workloadManager))
-		return err == nil && have.Spec != nil && have.Spec.Template != nil &&
-			have.Spec.Template.ObjectMetaApplyConfiguration != nil && have.Spec.Template.Labels[v1alpha1.ServerLabel] != ""
-	default:
-		return false
+		if have, err := appsv1ac.ExtractStatefulSet(o, string(workloadManager)); err == nil && have.Spec != nil {
+			return manifests.StampOf(have.Spec.Template)
+		}
 	}
+	return manifests.Stamp{}
 }
+
+// argument is how kubectl names it.
+func (w workload) argument() string { return strings.ToLower(w.kind) + "/" + w.object.GetName() }
 
 // owns reports whether a pod is one of the workload's.
 func (w workload) owns(pod *corev1.Pod) bool {
@@ -94,13 +101,13 @@ func (w workload) owns(pod *corev1.Pod) bool {
 
 // unlabelled is how many of its running pods were made before the template had
 // the label, given those that have it: they never passed the webhook.
-func (w workload) unlabelled(labelled []*corev1.Pod) int32 {
+func (w workload) unlabelled(labelled []assessedPod) int32 {
 	if w.settled && w.updated == w.running && w.label() != "" {
 		return 0
 	}
 	missing := w.running
 	for _, pod := range labelled {
-		if w.owns(pod) {
+		if w.owns(pod.Pod) {
 			missing--
 		}
 	}

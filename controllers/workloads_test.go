@@ -100,6 +100,10 @@ func setRunning(ctx context.Context, pod *corev1.Pod, ready bool) {
 			state = corev1.ConditionTrue
 		}
 		pod.Status.Phase = corev1.PodRunning
+		if pod.Status.PodIP == "" {
+			pod.Status.PodIP = pods.address()
+			pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
+		}
 		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: state}}
 		pod.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: injector.ContainerName, Ready: ready}}
 	})

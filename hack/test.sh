@@ -25,7 +25,8 @@ controllers() {
 	step "controllers and webhook on a real API server"
 	KUBEBUILDER_ASSETS=$(go run ./hack/cluster binaries --only envtest)
 	export KUBEBUILDER_ASSETS
-	go test -timeout 15m ./controllers ./cmd/operator
+	go test -timeout 15m ./controllers ./cmd/operator ./test/bench/admission
+	go test -timeout 15m -count=1 ./test/admission # kubectl reads config, which Go's cache does not see
 }
 
 e2e() {

@@ -48,42 +48,42 @@ func TestAssess(t *testing.T) {
 		{"misses the sidecar, whatever the annotation says", func(p *corev1.Pod) { p.Spec.InitContainers = nil }, reasons(v1alpha1.ReasonNotInjected), "runs without the sidecar"},
 		{"does not take a container of the name for the sidecar", func(p *corev1.Pod) {
 			p.Spec.Containers, p.Spec.InitContainers = append(p.Spec.Containers, *findSidecar(p)), nil
-		}, reasons(v1alpha1.ReasonNotInjected), "runs without the sidecar"},
-		{"sees another image", func(p *corev1.Pod) { findSidecar(p).Image = "mcpauth/sidecar:older" }, reasons(v1alpha1.ReasonNotInjected), "differs in image"},
-		{"sees another command", func(p *corev1.Pod) { findSidecar(p).Command = []string{"/bin/sleep"} }, reasons(v1alpha1.ReasonNotInjected), "differs in command"},
-		{"sees other arguments", func(p *corev1.Pod) { findSidecar(p).Args[0] = "--policy=/tmp/mine.json" }, reasons(v1alpha1.ReasonNotInjected), "differs in args"},
+		}, reasons(v1alpha1.ReasonCounterfeit), "is not the sidecar, which is an init container"},
+		{"sees another image", func(p *corev1.Pod) { findSidecar(p).Image = "mcpauth/sidecar:older" }, reasons(v1alpha1.ReasonOutdated), "it is mcpauth/sidecar:older instead of mcpauth/sidecar:test"},
+		{"sees another command", func(p *corev1.Pod) { findSidecar(p).Command = []string{"/bin/sleep"} }, reasons(v1alpha1.ReasonCounterfeit), "does not write command so"},
+		{"sees other arguments", func(p *corev1.Pod) { findSidecar(p).Args[0] = "--policy=/tmp/mine.json" }, reasons(v1alpha1.ReasonCounterfeit), `the argument "--policy=/tmp/mine.json" is none`},
 		{"sees an argument too many", func(p *corev1.Pod) {
 			findSidecar(p).Args = append(findSidecar(p).Args, "--upstream-url=http://elsewhere")
-		}, reasons(v1alpha1.ReasonNotInjected), "differs in args"},
-		{"sees an init container that ends", func(p *corev1.Pod) { findSidecar(p).RestartPolicy = nil }, reasons(v1alpha1.ReasonNotInjected), "differs in restartPolicy"},
-		{"sees a restart policy that is not Always", func(p *corev1.Pod) { findSidecar(p).RestartPolicy = &never }, reasons(v1alpha1.ReasonNotInjected), "differs in restartPolicy"},
-		{"sees a policy mount that is missing", func(p *corev1.Pod) { findSidecar(p).VolumeMounts = findSidecar(p).VolumeMounts[1:] }, reasons(v1alpha1.ReasonNotInjected), "differs in volumeMounts"},
+		}, reasons(v1alpha1.ReasonCounterfeit), `the argument "--upstream-url=http://elsewhere" is none`},
+		{"sees an init container that ends", func(p *corev1.Pod) { findSidecar(p).RestartPolicy = nil }, reasons(v1alpha1.ReasonCounterfeit), "an init container that ends"},
+		{"sees a restart policy that is not Always", func(p *corev1.Pod) { findSidecar(p).RestartPolicy = &never }, reasons(v1alpha1.ReasonCounterfeit), "an init container that ends"},
+		{"sees a policy mount that is missing", func(p *corev1.Pod) { findSidecar(p).VolumeMounts = findSidecar(p).VolumeMounts[1:] }, reasons(v1alpha1.ReasonCounterfeit), "its volumeMounts are none that the webhook writes"},
 		{"sees a mount over the trusted certificates", func(p *corev1.Pod) {
 			findSidecar(p).VolumeMounts = append(findSidecar(p).VolumeMounts, corev1.VolumeMount{Name: "mine", MountPath: "/etc/ssl/certs"})
-		}, reasons(v1alpha1.ReasonNotInjected), "differs in volumeMounts"},
+		}, reasons(v1alpha1.ReasonCounterfeit), "its volumeMounts are none that the webhook writes"},
 		{"sees a mount whose path only begins like a credential's", func(p *corev1.Pod) {
 			findSidecar(p).VolumeMounts = append(findSidecar(p).VolumeMounts, corev1.VolumeMount{Name: "mine", MountPath: "/var/run/secrets/../../../etc/mcpauth"})
-		}, reasons(v1alpha1.ReasonNotInjected), "differs in volumeMounts"},
+		}, reasons(v1alpha1.ReasonCounterfeit), "its volumeMounts are none that the webhook writes"},
 		{"sees a variable that steers", func(p *corev1.Pod) {
 			findSidecar(p).Env = []corev1.EnvVar{{Name: "HTTPS_PROXY", Value: "http://127.0.0.1:1"}}
-		}, reasons(v1alpha1.ReasonNotInjected), "differs in env"},
-		{"sees variables from elsewhere", func(p *corev1.Pod) { findSidecar(p).EnvFrom = []corev1.EnvFromSource{{Prefix: "X"}} }, reasons(v1alpha1.ReasonNotInjected), "differs in envFrom"},
+		}, reasons(v1alpha1.ReasonCounterfeit), "does not write env so"},
+		{"sees variables from elsewhere", func(p *corev1.Pod) { findSidecar(p).EnvFrom = []corev1.EnvFromSource{{Prefix: "X"}} }, reasons(v1alpha1.ReasonCounterfeit), "does not write envFrom so"},
 		{"sees a hook", func(p *corev1.Pod) {
 			findSidecar(p).Lifecycle = &corev1.Lifecycle{PostStart: &corev1.LifecycleHandler{}}
-		}, reasons(v1alpha1.ReasonNotInjected), "differs in lifecycle"},
-		{"sees privileges", func(p *corev1.Pod) { *findSidecar(p).SecurityContext.AllowPrivilegeEscalation = true }, reasons(v1alpha1.ReasonNotInjected), "differs in securityContext"},
-		{"names all differences", func(p *corev1.Pod) { findSidecar(p).Image, findSidecar(p).TTY = "x", true }, reasons(v1alpha1.ReasonNotInjected), "differs in image, tty"},
-		{"sees another ConfigMap", func(p *corev1.Pod) { p.Spec.Volumes[0].ConfigMap.Name = "mine" }, reasons(v1alpha1.ReasonNotInjected), `not the policy in ConfigMap "mcpauth-todo-policy"`},
+		}, reasons(v1alpha1.ReasonCounterfeit), "does not write lifecycle so"},
+		{"sees privileges", func(p *corev1.Pod) { *findSidecar(p).SecurityContext.AllowPrivilegeEscalation = true }, reasons(v1alpha1.ReasonCounterfeit), "allows more than the webhook ever does"},
+		{"names all differences", func(p *corev1.Pod) { findSidecar(p).Image, findSidecar(p).TTY = "x", true }, reasons(v1alpha1.ReasonCounterfeit), `the image "x" is of another repository than "mcpauth/sidecar:test"; the webhook does not write tty so`},
+		{"sees another ConfigMap", func(p *corev1.Pod) { p.Spec.Volumes[0].ConfigMap.Name = "mine" }, reasons(v1alpha1.ReasonCounterfeit), `not the policy in ConfigMap "mcpauth-todo-policy"`},
 		{"sees a volume of another kind", func(p *corev1.Pod) {
 			p.Spec.Volumes[0].VolumeSource = corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}
-		}, reasons(v1alpha1.ReasonNotInjected), "not the policy"},
+		}, reasons(v1alpha1.ReasonCounterfeit), "not the policy"},
 		{"sees entries of the ConfigMap exchanged", func(p *corev1.Pod) {
 			p.Spec.Volumes[0].ConfigMap.Items = []corev1.KeyToPath{{Key: "other.json", Path: "policy.json"}}
-		}, reasons(v1alpha1.ReasonNotInjected), "not the policy"},
-		{"sees that the app's port is another by now", func(p *corev1.Pod) { appOf(p).Ports[0].ContainerPort = 9999 }, reasons(v1alpha1.ReasonNotInjected), "no container declares port 8080"},
+		}, reasons(v1alpha1.ReasonCounterfeit), "not the policy"},
+		{"sees that the app's port is another by now", func(p *corev1.Pod) { appOf(p).Ports[0].ContainerPort = 9999 }, reasons(v1alpha1.ReasonOutdated), "no container declares port 8080"},
 
-		{"sees a sidecar that holds no name", func(p *corev1.Pod) { findSidecar(p).Ports[0].Name = "" }, reasons(v1alpha1.ReasonNotInjected), "has not taken over the name"},
-		{"sees a sidecar without ports", func(p *corev1.Pod) { findSidecar(p).Ports = nil }, reasons(v1alpha1.ReasonNotInjected, v1alpha1.ReasonNotInjected), "differs in ports"},
+		{"sees a sidecar that holds no name", func(p *corev1.Pod) { findSidecar(p).Ports[0].Name = "" }, reasons(v1alpha1.ReasonCounterfeit), "has not taken over the name"},
+		{"sees a sidecar without ports", func(p *corev1.Pod) { findSidecar(p).Ports = nil }, reasons(v1alpha1.ReasonCounterfeit, v1alpha1.ReasonOutdated), "differs in ports"},
 		{"sees an app that has kept a name", func(p *corev1.Pod) { appOf(p).Ports[0].Name = "web" }, reasons(v1alpha1.ReasonBypassed), `still calls port 8080 "web"`},
 		{"sees a name that another container holds too", func(p *corev1.Pod) {
 			p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: "other", Ports: []corev1.ContainerPort{{Name: "mcp", ContainerPort: 9090}}})

@@ -128,7 +128,7 @@ func outcome(t *testing.T, raw []byte, patch Patch, err error) []byte {
 }
 
 // apply does to the JSON of a pod what the API server does.
-func apply(t *testing.T, raw []byte, patch Patch) []byte {
+func apply(t testing.TB, raw []byte, patch Patch) []byte {
 	t.Helper()
 	if len(patch) == 0 {
 		return raw

@@ -1,9 +1,9 @@
 package injector
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -19,6 +19,14 @@ type flaw struct {
 	fix string
 }
 
+func counterfeit(format string, args ...any) flaw {
+	return flaw{reason: v1alpha1.ReasonCounterfeit, what: fmt.Sprintf(format, args...)}
+}
+
+func outdated(format string, args ...any) flaw {
+	return flaw{reason: v1alpha1.ReasonOutdated, what: fmt.Sprintf(format, args...)}
+}
+
 func notInjected(format string, args ...any) flaw {
 	return flaw{reason: v1alpha1.ReasonNotInjected, what: fmt.Sprintf(format, args...)}
 }
@@ -32,26 +40,36 @@ func (f flaw) curedBy(fix string) flaw {
 	return f
 }
 
-// inspect compares a pod's specification with what Inject makes. It looks at what
-// would run, never at labels and annotations.
+// inspect compares a pod's specification with what Inject makes, the gravest flaw
+// first. It looks at what would run. A mark can only tell that a pod is older than it
+// seems, never that it is in order.
 func inspect(pod *corev1.Pod, cfg Config) []flaw {
+	if unfit := unfit(pod, cfg); len(unfit) > 0 {
+		return unfit
+	}
 	sidecar := findSidecar(pod)
 	if sidecar == nil {
-		return []flaw{notInjected("it passes for injected, but no init container is named %q", ContainerName)}
+		return []flaw{counterfeit("it passes for injected, but no init container is named %q", ContainerName)}
 	}
-	var flaws []flaw
-	name := portName(sidecar)
-	if fields := differences(*sidecar, cfg.container(name)); len(fields) > 0 {
-		flaws = append(flaws, notInjected("its container %q is not the sidecar that is injected now, but differs in %s", ContainerName, strings.Join(fields, ", ")))
-	}
-	if !slices.ContainsFunc(pod.Spec.Volumes, cfg.isPolicy) {
-		flaws = append(flaws, notInjected("its volume %q is not the policy in ConfigMap %q", VolumeName, ConfigMapName(cfg.Server)))
-	}
-	if name == "" {
-		flaws = append(flaws, notInjected("its sidecar has not taken over the name of the app's port"))
-	}
+	flaws := judge(pod, sidecar, cfg)
 	flaws = append(flaws, appPortFlaws(pod, cfg)...)
-	return append(flaws, waysAround(pod, cfg, name)...)
+	flaws = append(flaws, waysAround(pod, cfg, portName(sidecar))...)
+	flaws = append(flaws, exposures(pod)...)
+	slices.SortStableFunc(flaws, func(a, b flaw) int {
+		return cmp.Compare(slices.Index(gravity, a.reason), slices.Index(gravity, b.reason))
+	})
+	return flaws
+}
+
+// gravity is the order in which flaws are told.
+var gravity = []v1alpha1.Reason{v1alpha1.ReasonCounterfeit, v1alpha1.ReasonNotInjected, v1alpha1.ReasonBypassed, v1alpha1.ReasonOutdated}
+
+// isMarkedOtherwise reports whether the webhook noted another Shape on the pod. That is
+// how changed resources and probes are seen, since in the container they may be somebody
+// else's, such as a resize in place. A pod without the mark is as it looks.
+func isMarkedOtherwise(pod *corev1.Pod, cfg Config) bool {
+	mark, marked := pod.Annotations[v1alpha1.SidecarAnnotation]
+	return marked && mark != cfg.Shape()
 }
 
 // findSidecar returns the init container of the sidecar's name. A container of
@@ -86,7 +104,7 @@ func appPortFlaws(pod *corev1.Pod, cfg Config) []flaw {
 		}
 	}
 	if !declared {
-		flaws = append(flaws, notInjected("no container declares port %d, the MCPServer's spec.workload.port", cfg.AppPort).
+		flaws = append(flaws, outdated("no container declares port %d, the MCPServer's spec.workload.port", cfg.AppPort).
 			curedBy("declare it with a name, or correct spec.workload.port"))
 	}
 	return flaws
@@ -96,9 +114,6 @@ func appPortFlaws(pod *corev1.Pod, cfg Config) []flaw {
 // sidecar, or somebody would reach the app without it, whether or not the
 // sidecar is there.
 func waysAround(pod *corev1.Pod, cfg Config, name string) []flaw {
-	if pod.Spec.HostNetwork {
-		return []flaw{bypassed("it uses the node's network, where port %d is open beside the sidecar", cfg.AppPort).curedBy("set hostNetwork: false")}
-	}
 	var flaws []flaw
 	for d := range declarations(pod) {
 		own := d.number == cfg.AppPort

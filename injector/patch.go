@@ -1,6 +1,8 @@
 package injector
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,23 +28,27 @@ func (p *Patch) remove(path string) {
 	*p = append(*p, jsonpatch.NewOperation("remove", path, nil))
 }
 
-// set puts an entry into a map of the metadata that has or lacks others.
-func (p *Patch) set(path string, entries map[string]string, key, value string) {
-	switch old, ok := entries[key]; {
-	case ok && old == value:
-	case len(entries) == 0:
-		p.add(path, map[string]string{key: value})
-	default:
-		p.add(pointer(path, key), value)
+// set puts entries into a map of the metadata that has or lacks others.
+func (p *Patch) set(path string, have, want map[string]string) {
+	if len(have) == 0 {
+		p.add(path, want)
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		if old, ok := have[key]; !ok || old != want[key] {
+			p.add(pointer(path, key), want[key])
+		}
 	}
 }
 
-func (p *Patch) appendVolume(pod *corev1.Pod, volume corev1.Volume) {
+func (p *Patch) appendVolumes(pod *corev1.Pod, volumes []corev1.Volume) {
 	if len(pod.Spec.Volumes) == 0 {
-		p.add("/spec/volumes", []corev1.Volume{volume})
+		p.add("/spec/volumes", volumes)
 		return
 	}
-	p.add("/spec/volumes/-", volume)
+	for _, volume := range volumes {
+		p.add("/spec/volumes/-", volume)
+	}
 }
 
 // prependInitContainer moves the indices of all init containers, so operations on

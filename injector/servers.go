@@ -1,6 +1,7 @@
 package injector
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -22,7 +23,7 @@ type Servers interface {
 // Cluster is the Servers of a cluster: those of its MCPServers that the operator
 // has not refused. It is safe for concurrent use.
 type Cluster struct {
-	// Reader reads MCPServers, best from a cache.
+	// Reader reads MCPServers and AuthorizationServers, best from a cache.
 	Reader client.Reader
 	// Image is the sidecar's container image.
 	Image string
@@ -45,7 +46,26 @@ func (c *Cluster) ServerFor(ctx context.Context, namespace, name string) (Config
 	if accepted != nil && accepted.Status == metav1.ConditionFalse && accepted.ObservedGeneration == server.Generation {
 		return Config{}, refuse("MCPServer %q is not accepted: %s", name, accepted.Message)
 	}
-	return ConfigFor(&server, c.Image)
+	defaults, err := c.defaultsFor(ctx, &server)
+	if err != nil {
+		return Config{}, err
+	}
+	return ConfigFor(&server, defaults, c.Image)
+}
+
+// defaultsFor reads what the server's AuthorizationServer says of sidecars. One that
+// is not there, yet or any more, says nothing.
+func (c *Cluster) defaultsFor(ctx context.Context, server *v1alpha1.MCPServer) (*v1alpha1.Sidecar, error) {
+	ref := server.Spec.AuthorizationServerRef
+	key := client.ObjectKey{Namespace: cmp.Or(ref.Namespace, server.Namespace), Name: ref.Name}
+	var issuer v1alpha1.AuthorizationServer
+	switch err := c.Reader.Get(ctx, key, &issuer); {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read AuthorizationServer %s: %w", key, err)
+	}
+	return issuer.Spec.Sidecars, nil
 }
 
 // ServerOf returns the name of the MCPServer that an object asks to be protected

@@ -64,7 +64,7 @@ func TestServerFor(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			cfg, err := clusterOf(t, test.server).ServerFor(context.Background(), "apps", "todo")
 			if test.refusal == "" {
-				if diff := cmp.Diff(testConfig(), cfg); err != nil || diff != "" {
+				if diff := cmp.Diff(testConfig().withDefaults(), cfg); err != nil || diff != "" {
 					t.Errorf("ServerFor: error %v, config (-want +got):\n%s", err, diff)
 				}
 				return

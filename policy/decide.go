@@ -115,6 +115,14 @@ type rule struct {
 	holders []string
 }
 
+// names reports whether the rule is about the operation of that name.
+func (r *rule) names(name string) bool {
+	if r.kind == resource && r.pattern != "*" && climbs(name) {
+		return r.pattern == name
+	}
+	return match(r.pattern, name)
+}
+
 func (r *rule) openTo(held oauth.ScopeSet) bool { return slices.ContainsFunc(r.holders, held.Has) }
 
 func (p *Policy) addRules(scope Scope, holders []string) {
@@ -170,7 +178,7 @@ func (p *Policy) Decide(op Operation, held oauth.ScopeSet) Decision {
 	var best *rule
 	for i := range p.rules {
 		r := &p.rules[i]
-		if r.kind != ruled || !match(r.pattern, name) {
+		if r.kind != ruled || !r.names(name) {
 			continue
 		}
 		if r.openTo(held) {

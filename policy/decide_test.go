@@ -42,6 +42,13 @@ func TestDecide(t *testing.T) {
 		p.UnmatchedOperations = Allow
 		p.Scopes = p.Scopes[:2] // without the one that names everything
 	}
+	including := func(p *Policy) {
+		p.Scopes[1].Includes = []string{"todo:read"}
+		p.Scopes = append(p.Scopes, Scope{Name: "owner", Includes: []string{"todo:write"}})
+	}
+	methods := func(p *Policy) {
+		p.Scopes[0].Methods, p.Scopes[2].Methods = []string{"completion/*"}, []string{"logging/setLevel"}
+	}
 	withoutAdmin := func(p *Policy) { p.Scopes = p.Scopes[:2] }
 	tests := []struct {
 		name   string
@@ -90,6 +97,36 @@ func TestDecide(t *testing.T) {
 		{"a method in another case is another method", nil, Operation{"Tools/Call", "list_tasks"}, "admin", Decision{Reason: ReasonUnnamed}},
 		{"a method that looks like a notification", nil, Operation{"notificationsX", "x"}, "admin", Decision{Reason: ReasonUnnamed}},
 
+		{"a scope that includes another opens what that opens", including, Operation{CallTool, "list_tasks"}, "todo:write",
+			Decision{true, ReasonScope, "todo:read"}},
+		{"by however many steps", including, Operation{ReadResource, "todo://tasks/1"}, "owner", Decision{true, ReasonScope, "todo:read"}},
+		{"the included scope does not open what the other opens", including, Operation{CallTool, "create_task"}, "todo:read",
+			Decision{false, ReasonInsufficient, "todo:write"}},
+		{"what opens it is asked for, not what includes that", including, Operation{CallTool, "list_tasks"}, "",
+			Decision{false, ReasonInsufficient, "todo:read"}},
+		{"scopes that include each other hold each other", func(p *Policy) {
+			p.Scopes[0].Includes, p.Scopes[1].Includes = []string{"todo:write"}, []string{"todo:read", "unknown"}
+		}, Operation{CallTool, "create_task"}, "todo:read", Decision{true, ReasonScope, "todo:write"}},
+
+		{"a method that a scope names", methods, Operation{Method: "completion/complete"}, "todo:read", Decision{true, ReasonScope, "todo:read"}},
+		{"a method that every session may use needs the scope that names it", methods, Operation{Method: "logging/setLevel"}, "todo:read",
+			Decision{false, ReasonInsufficient, "admin"}},
+		{"methods that no scope names are as before", methods, Operation{Method: "tools/list"}, "", Decision{Allowed: true, Reason: ReasonOpen}},
+		{"a pattern for methods", func(p *Policy) { p.Scopes[2].Methods = []string{"tasks/*"} }, Operation{Method: "tasks/cancel"}, "todo:read",
+			Decision{false, ReasonInsufficient, "admin"}},
+		{"naming every method closes none of those that begin a session", func(p *Policy) { p.Scopes[2].Methods = []string{"*"} },
+			Operation{Method: "initialize"}, "", Decision{Allowed: true, Reason: ReasonOpen}},
+		{"nor those that keep it", func(p *Policy) { p.Scopes[2].Methods = []string{"*"} },
+			Operation{Method: "notifications/progress"}, "", Decision{Allowed: true, Reason: ReasonOpen}},
+		{"but every other", func(p *Policy) { p.Scopes[2].Methods = []string{"*"} },
+			Operation{Method: "tools/list"}, "todo:read", Decision{false, ReasonInsufficient, "admin"}},
+		{"of tools the names decide, not the method", func(p *Policy) { p.Scopes[0].Methods = []string{"tools/call"} },
+			Operation{CallTool, "create_task"}, "todo:read", Decision{false, ReasonInsufficient, "todo:write"}},
+		{"naming methods alone closes tools too", func(p *Policy) {
+			unconstrained(p)
+			p.Scopes[0].Methods = []string{"logging/*"}
+		}, Operation{CallTool, "x"}, "admin", Decision{Reason: ReasonUnnamed}},
+
 		{"where no scope names operations any token may do anything", unconstrained, Operation{CallTool, "drop_database"}, "",
 			Decision{Allowed: true, Reason: ReasonOpen}},
 		{"also by methods of tomorrow", unconstrained, Operation{Method: "tools/execute"}, "", Decision{Allowed: true, Reason: ReasonOpen}},
@@ -134,5 +171,31 @@ func TestChallengesNameTheDefaultScopesAndMetadataAll(t *testing.T) {
 	}
 	if got := p.SupportedScopes().String(); got != "todo:read todo:write admin" {
 		t.Errorf("supported scopes: %q", got)
+	}
+}
+
+func TestAttack30_AResourceThatClimbsOutOfItsFolderIsNotMeantByAPattern(t *testing.T) {
+	p := todo(t, func(p *Policy) {
+		p.Scopes = []Scope{
+			{Name: "public", Resources: []string{"file:///public/*", "file:///public/../known"}},
+			{Name: "all", Resources: []string{"*"}},
+		}
+	})
+	for _, uri := range []string{
+		"file:///public/../etc/passwd", "file:///public/..", "file:///public/a/../../b", "file:///public/./../b",
+		"file:///public/%2e%2e/b", "file:///public/%2E./b", "file:///public/..%2fb", "file:///public/%252e%252e/b", "file:///public/%25252e./b",
+		`file:///public/..\b`, "file:///public/..;x=y/b", "file:///public/%zz",
+	} {
+		if d := p.Decide(Operation{ReadResource, uri}, oauth.NewScopeSet("public")); d.Allowed || d.Needed != "all" {
+			t.Errorf("%s: %+v", uri, d)
+		}
+		if d := p.Decide(Operation{Subscribe, uri}, oauth.NewScopeSet("all")); !d.Allowed {
+			t.Errorf("%s, with the scope for everything: %+v", uri, d)
+		}
+	}
+	for _, uri := range []string{"file:///public/a.txt", "file:///public/...", "file:///public/.hidden", "file:///public/a%20b", "file:///public/../known"} {
+		if d := p.Decide(Operation{ReadResource, uri}, oauth.NewScopeSet("public")); !d.Allowed {
+			t.Errorf("%s: %+v", uri, d)
+		}
 	}
 }

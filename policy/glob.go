@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/url"
 	"strings"
 )
 
@@ -29,6 +30,33 @@ func match(pattern, name string) bool {
 		}
 	}
 	return strings.Trim(pattern[p:], "*") == ""
+}
+
+// climbs reports whether a URI means another one to whoever resolves dot segments, or
+// decodes before it does: "file:///public/../etc/passwd" fits "file:///public/*" and is
+// not meant by it.
+func climbs(uri string) bool {
+	if !strings.Contains(uri, ".") && !strings.ContainsAny(uri, "%\\") {
+		return false
+	}
+	plain := uri
+	// What is decoded more than once is not known; three times is more than anybody does.
+	for range 3 {
+		decoded, err := url.PathUnescape(plain)
+		if err != nil {
+			return true
+		}
+		if decoded == plain {
+			break
+		}
+		plain = decoded
+	}
+	for segment := range strings.FieldsFuncSeq(plain, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if segment, _, _ = strings.Cut(segment, ";"); segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 // strictUnmarshal refuses unknown fields and trailing data.

@@ -23,6 +23,9 @@ const (
 	Allow Unmatched = "Allow"
 )
 
+// minSilence is more than for how long a feed without news is silent, in seconds.
+const minSilence = 60
+
 // Policy is the whole configuration of one MCP server's protection. Decode makes
 // one that Decide can use; it is immutable and safe for concurrent use.
 type Policy struct {
@@ -168,8 +171,10 @@ func (p *Policy) Prepare() error {
 		return errors.New("the policy names no source of keys")
 	case p.UnmatchedOperations != "" && p.UnmatchedOperations != Deny && p.UnmatchedOperations != Allow:
 		return fmt.Errorf("unmatchedOperations %q is neither Deny nor Allow", p.UnmatchedOperations)
-	case p.FailClosedAfter < 0 || p.FailClosedAfter > 0 && p.RevocationsURL == "":
-		return errors.New("failClosedAfterSeconds is negative, or there is no feed of revocations that could be silent")
+	case p.FailClosedAfter != 0 && p.FailClosedAfter < minSilence:
+		return fmt.Errorf("failClosedAfterSeconds is less than %d, which a feed without news may be silent for", minSilence)
+	case p.FailClosedAfter != 0 && p.RevocationsURL == "":
+		return errors.New("failClosedAfterSeconds is set, and there is no feed of revocations that could be silent")
 	}
 	if err := errors.Join(p.Limits.check(), p.checkLogLevel()); err != nil {
 		return err

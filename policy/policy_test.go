@@ -25,6 +25,15 @@ func TestAPolicyIsDecodedAsItWasEncoded(t *testing.T) {
 	want := todo(t, func(p *Policy) {
 		p.ResourceName, p.UnmatchedOperations, p.AllowedOrigins = "Tasks & <more>", Allow, []string{"https://app.example.com"}
 		p.JWKS, p.RequireDPoP = json.RawMessage(`{"keys":[]}`), true
+		p.RevocationsURL, p.FailClosedAfter = "https://auth.example.com/revocations", 600
+		p.FilterLists, p.AuditArgumentNames, p.LogLevel = true, true, "debug"
+		p.Upstream.MessagePath = "/messages/"
+		p.Limits = Limits{
+			User: Rate{PerSecond: 0.5, Burst: 3, Streams: 2}, Client: Rate{Streams: 9}, Tool: Rate{PerSecond: 1},
+			MaxBodyBytes: 1 << 20, MaxHeaderBytes: 8 << 10, MaxDepth: 16,
+		}
+		p.Telemetry = Telemetry{Endpoint: "http://collector:4318", TracePercent: 10}
+		p.Scopes[1].Includes, p.Scopes[1].Methods = []string{"todo:read"}, []string{"logging/*"}
 	})
 	data := encodedPolicy(t, want)
 	got, err := Decode(data)
@@ -73,6 +82,12 @@ func TestPoliciesThatWouldBeEnforcedInPartAreRefused(t *testing.T) {
 		"no keys":                  replace(`"https://auth.example.com/keys"`, `""`),
 		"a word for unmatched":     replace(`"scopes"`, `"unmatchedOperations": "allow", "scopes"`),
 		"a binding that is a word": replace(`"scopes"`, `"requireDPoP": "yes", "scopes"`),
+		"a negative limit":         replace(`"scopes"`, `"limits": {"user": {"perSecond": -1}}, "scopes"`),
+		"a negative size":          replace(`"scopes"`, `"limits": {"maxDepth": -1}, "scopes"`),
+		"an unknown limit":         replace(`"scopes"`, `"limits": {"tenant": {"perSecond": 1}}, "scopes"`),
+		"a level of no log":        replace(`"scopes"`, `"logLevel": "loud", "scopes"`),
+		"silence without a feed":   replace(`"scopes"`, `"failClosedAfterSeconds": 60, "scopes"`),
+		"a negative silence":       replace(`"scopes"`, `"failClosedAfterSeconds": -60, "revocationsURL": "https://x", "scopes"`),
 		"a scope without a name":   replace(`"name": "admin"`, `"name": ""`),
 		"a scope of two words":     replace(`"name": "admin"`, `"name": "todo:read admin"`),
 		"tools that are no list": replace(`"tools": [

@@ -14,7 +14,11 @@ import (
 // to one.
 func (x *exchange) authenticate() *answer {
 	presented, err := x.site.guard.Authenticate(x.r)
-	if refusal := (*accesstoken.Refusal)(nil); errors.As(err, &refusal) {
+	if err != nil {
+		refusal := (*accesstoken.Refusal)(nil)
+		if !errors.As(err, &refusal) {
+			return unavailable("the access token cannot be judged at the moment")
+		}
 		if refusal.Err != nil {
 			x.options.Logger.Debug("refused a request", "error", refusal)
 		}

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/mcpauth/mcpauth/policy"
 	"github.com/mcpauth/mcpauth/sidecar/eventstream"
@@ -74,7 +74,7 @@ func (x *exchange) mayUse(list jsonrpc.List, name string) bool {
 	return x.site.policy.Decide(op, x.claims.Scope).Allowed
 }
 
-// listsOf says which list answers which message, nil where no list is asked for.
+// listsOf says which list answers which message; nil where no list is asked for.
 func listsOf(body *jsonrpc.Body) func(json.RawMessage) jsonrpc.List {
 	if !body.Batch {
 		list := jsonrpc.ListOf(body.Messages[0].Method)
@@ -84,30 +84,45 @@ func listsOf(body *jsonrpc.Body) func(json.RawMessage) jsonrpc.List {
 		// Whatever has a result is the answer to the one message that there is.
 		return func(json.RawMessage) jsonrpc.List { return list }
 	}
-	asked := make(map[any]jsonrpc.List)
-	for i := range body.Messages {
-		message := &body.Messages[i]
-		if list := jsonrpc.ListOf(message.Method); list != "" {
-			asked[valueOf(message.ID)] = list
-		}
-	}
-	if len(asked) == 0 {
-		return nil
-	}
-	return func(id json.RawMessage) jsonrpc.List { return asked[valueOf(id)] }
+	return listsByID(body.Messages)
 }
 
-// valueOf is an id as it compares, whatever way it is written in.
-func valueOf(id json.RawMessage) any {
-	var value any
-	if json.Unmarshal(id, &value) != nil {
+// listsByID says which list answers which message of a batch; nil where none is asked for.
+// Whoever asks chooses the ids, so that they count only where they tell the answers
+// apart to everybody; otherwise every answer may be any list.
+func listsByID(messages []jsonrpc.Message) func(json.RawMessage) jsonrpc.List {
+	asked, lists, distinct := make(map[string]jsonrpc.List, len(messages)), 0, true
+	for i := range messages {
+		list, id := jsonrpc.ListOf(messages[i].Method), string(messages[i].ID)
+		if list != "" {
+			lists++
+		}
+		if messages[i].ID == nil && list == "" {
+			continue // a notification has no answer
+		}
+		_, twice := asked[id]
+		distinct = distinct && !twice && plainID(id)
+		asked[id] = list
+	}
+	if lists == 0 {
 		return nil
 	}
-	switch value.(type) {
-	case string, float64:
-		return value
+	return func(id json.RawMessage) jsonrpc.List {
+		if list, known := asked[string(id)]; known && distinct {
+			return list
+		}
+		return jsonrpc.Any
 	}
-	return nil
+}
+
+// plainID reports whether an id reads the same in every parser and is written in one way:
+// a number without sign, fraction or exponent that a float64 holds, or a short text
+// without escapes.
+func plainID(id string) bool {
+	if text, ok := strings.CutPrefix(id, `"`); ok {
+		return len(text) <= 128 && !strings.Contains(text, `\`)
+	}
+	return len(id) <= 15 && strings.Trim(id, "0123456789") == ""
 }
 
 // noteEndpoint remembers whose the session is that a stream has begun (MCP 2024-11-05).
@@ -136,23 +151,25 @@ func (in *inspection) edit(event string, data []byte) ([]byte, error) {
 
 // respondInspected passes an answer on that is looked at.
 func (x *exchange) respondInspected(res *relay.Response, in *inspection) {
-	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	looked := mediaType == "text/event-stream" || mediaType == "application/json" && in.cut != nil
+	// No parser of media types is as lenient as clients are.
+	mediaType := strings.ToLower(strings.Join(res.Header.Values("Content-Type"), ","))
+	stream, inJSON := strings.Contains(mediaType, "text/event-stream"), strings.Contains(mediaType, "json")
 	switch coding := res.Header.Get("Content-Encoding"); {
-	case !looked:
+	case res.StatusCode > 299, !stream && (in.cut == nil || !inJSON && !in.certain):
 		x.respondAsIs(res, nil)
 	case coding != "" && coding != "identity":
 		x.uncuttable("the MCP server compresses a list although it was asked not to")
-	case mediaType == "text/event-stream":
+	case stream:
 		x.w.Header().Del("Content-Length")
 		x.respondAsIs(res, &eventstream.Filter{Edit: in.edit, Limit: maxList, Strict: in.certain})
 	default:
-		x.respondCut(res, in)
+		x.respondCut(res, in, inJSON)
 	}
 }
 
-// respondCut passes one JSON answer on with its lists cut.
-func (x *exchange) respondCut(res *relay.Response, in *inspection) {
+// respondCut passes one answer on with its lists cut. What is no JSON holds no list, if it
+// does not say that it is JSON.
+func (x *exchange) respondCut(res *relay.Response, in *inspection, inJSON bool) {
 	data, err := io.ReadAll(io.LimitReader(res, maxList+1))
 	switch {
 	case err != nil:
@@ -162,10 +179,14 @@ func (x *exchange) respondCut(res *relay.Response, in *inspection) {
 		x.uncuttable("the MCP server's list is longer than what can be looked at")
 		return
 	}
-	cut, err := in.cut.Apply(data)
-	if err != nil {
-		x.uncuttable("the MCP server's list is not JSON")
-		return
+	cut := data
+	if len(data) > 0 {
+		if cut, err = in.cut.Apply(data); err != nil && inJSON && in.certain {
+			x.uncuttable("the MCP server's list is not JSON")
+			return
+		} else if err != nil {
+			cut = data
+		}
 	}
 	if len(cut) != len(data) {
 		x.w.Header()["Content-Length"] = []string{strconv.Itoa(len(cut))}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/mcpauth/mcpauth/sidecar/eventstream"
 	"github.com/mcpauth/mcpauth/sidecar/jsonrpc"
@@ -31,7 +33,7 @@ func (x *exchange) forward() {
 	}
 	inspected := x.inspect()
 	target := x.target
-	if query := x.r.URL.RawQuery; query != "" {
+	if query := x.r.URL.RawQuery; query != "" || x.r.URL.ForceQuery {
 		target += "?" + query
 	}
 	x.span = x.options.Tracing.begin(x)
@@ -55,7 +57,7 @@ func (x *exchange) listens() bool {
 	if x.body == nil {
 		return x.r.Method == http.MethodGet
 	}
-	return len(x.body.Messages) == 1 && x.body.Messages[0].Method == methodListen
+	return slices.ContainsFunc(x.body.Messages, func(m jsonrpc.Message) bool { return m.Method == methodListen })
 }
 
 // inform passes an informational answer on (RFC 9110 §15.2).
@@ -85,7 +87,8 @@ func (x *exchange) respond(res *relay.Response, in *inspection) {
 
 // respondAsIs streams the body on, through a filter where there is one.
 func (x *exchange) respondAsIs(res *relay.Response, filter *eventstream.Filter) {
-	for name := range res.Trailer {
+	announced := maps.Clone(res.Trailer)
+	for name := range announced {
 		x.w.Header().Add("Trailer", name)
 	}
 	x.allowTime()
@@ -94,7 +97,19 @@ func (x *exchange) respondAsIs(res *relay.Response, filter *eventstream.Filter) 
 		x.broken(err)
 		return
 	}
-	for name, values := range res.Trailer {
+	x.passTrailers(res.Trailer, announced)
+}
+
+// passTrailers sends what came behind the body. Where it was not announced, an answer that
+// is still held back must not get a length, behind which there is nothing.
+func (x *exchange) passTrailers(trailers, announced http.Header) {
+	if len(trailers) > len(announced) {
+		_ = http.NewResponseController(x.w).Flush() // a client that is gone has nobody to be told
+	}
+	for name, values := range trailers {
+		if _, ok := announced[name]; !ok {
+			name = http.TrailerPrefix + name
+		}
 		x.w.Header()[name] = values
 	}
 }
@@ -112,6 +127,7 @@ func (x *exchange) pass(res *relay.Response, filter *eventstream.Filter) error {
 			if err := connection.Flush(); err != nil {
 				return errClientGone
 			}
+			filtered = nil
 			if err := res.Wait(); err != nil {
 				return err
 			}
@@ -124,7 +140,7 @@ func (x *exchange) pass(res *relay.Response, filter *eventstream.Filter) error {
 			var failed error
 			if filtered, failed = filter.Feed(filtered[:0], piece); failed != nil {
 				err = failed
-			} else if err == io.EOF {
+			} else if errors.Is(err, io.EOF) {
 				filtered = filter.End(filtered)
 			}
 			piece = filtered
@@ -134,7 +150,7 @@ func (x *exchange) pass(res *relay.Response, filter *eventstream.Filter) error {
 		switch {
 		case gone:
 			return errClientGone
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err

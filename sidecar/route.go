@@ -21,19 +21,26 @@ func (x *exchange) route() *answer {
 		return malformed(http.StatusRequestHeaderFieldsTooLarge, jsonrpc.InvalidRequest, "the head of the request is too long")
 	}
 	if message := x.site.policy.Upstream.MessagePath; message != "" && path == message {
-		x.target, x.posts = message, true
-		return nil
+		return x.routeTo(message)
 	}
 	rest, below := strings.CutPrefix(path, strings.TrimSuffix(x.site.path, "/"))
 	switch {
 	case path == x.site.path:
-		x.target = x.site.upstream.Path
-		return nil
+		return x.routeTo(x.site.upstream.Path)
 	case below && strings.HasPrefix(rest, "/") && unambiguous(rest):
-		x.target = strings.TrimSuffix(x.site.upstream.Path, "/") + rest
-		return nil
+		return x.routeTo(strings.TrimSuffix(x.site.upstream.Path, "/") + rest)
 	}
 	return x.notFound("there is nothing here; the MCP server is at " + x.site.policy.Resource)
+}
+
+// routeTo takes a path at the MCP server for the request's. Where clients of HTTP with SSE
+// post is known by every spelling that some server takes for it.
+func (x *exchange) routeTo(path string) *answer {
+	x.target = path
+	if message := x.site.policy.Upstream.MessagePath; message != "" {
+		x.posts = strings.EqualFold(strings.TrimRight(path, "/"), strings.TrimRight(message, "/"))
+	}
+	return nil
 }
 
 // headerSize is about the length of a request's head.

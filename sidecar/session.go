@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
+	"net/url"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -55,6 +56,12 @@ func (s *sessions) open(session string, c *accesstoken.Claims) bool {
 	return !known || owner == ownerOf(c)
 }
 
+// has reports whether the session is known to be the caller's.
+func (s *sessions) has(session string, c *accesstoken.Claims) bool {
+	owner, known := s.owners.Get(keyOf(session))
+	return known && owner == ownerOf(c)
+}
+
 // bind gives a session to its first owner.
 func (s *sessions) bind(session string, c *accesstoken.Claims) {
 	s.owners.ContainsOrAdd(keyOf(session), ownerOf(c))
@@ -66,28 +73,44 @@ func (s *sessions) forget(session string) { s.owners.Remove(keyOf(session)) }
 // that does not exist: clients then begin their own.
 func (x *exchange) bindSession() *answer {
 	ids := x.r.Header.Values(headerSession)
-	switch {
-	case len(ids) > 1:
+	if len(ids) > 1 {
 		return malformed(http.StatusBadRequest, jsonrpc.InvalidRequest, "there is more than one "+headerSession+" header")
-	case len(ids) == 1:
-		x.session = ids[0]
-	case x.posts && x.r.URL.RawQuery != "":
-		x.session = endpointSession(x.r.URL.RawQuery)
 	}
-	if len(x.session) > maxSessionID {
+	if len(ids) == 1 {
+		x.session = ids[0]
+	}
+	if len(x.session) > maxSessionID || len(x.r.URL.RawQuery) > maxSessionID && x.posts {
 		return malformed(http.StatusBadRequest, jsonrpc.InvalidRequest, "the session's id is too long")
 	}
-	if x.session == "" || x.sessions.open(x.session, x.claims) {
-		return nil
+	if x.session != "" && !x.sessions.open(x.session, x.claims) {
+		return noSuchSession()
 	}
+	if x.posts && x.r.URL.RawQuery != "" {
+		// The stream that named the address passes here as long as its session lives, so an
+		// address that nobody remembers is nobody's.
+		if x.session = endpointSession(x.r.URL.RawQuery); !x.sessions.has(x.session, x.claims) {
+			return noSuchSession()
+		}
+	}
+	return nil
+}
+
+func noSuchSession() *answer {
 	a := malformed(http.StatusNotFound, jsonrpc.InvalidRequest, "there is no such session")
 	a.reason = reasonSession
 	return a
 }
 
 // endpointSession is the session of an address that an event stream named for posting
-// (MCP 2024-11-05): servers put its id into the query.
-func endpointSession(query string) string { return "endpoint?" + query }
+// (MCP 2024-11-05): servers put its id into the query, which can be written in several
+// ways.
+func endpointSession(query string) string {
+	parsed, err := url.ParseQuery(query)
+	if err != nil {
+		return "endpoint?" + query
+	}
+	return "endpoint?" + parsed.Encode()
+}
 
 // noteSession remembers the session that an answer of the MCP server begins, goes on
 // with or ends.

@@ -3,6 +3,7 @@ package sidecar
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -94,7 +95,7 @@ func (s span) end(x *exchange) {
 	s.SetAttributes(attribute.Int("http.response.status_code", x.status))
 	if x.body != nil && len(x.body.Messages) == 1 {
 		if target := x.body.Messages[0].Target(); target != "" {
-			s.SetAttributes(attribute.String("mcpauth.target", target[:min(len(target), 256)]))
+			s.SetAttributes(attribute.String("mcpauth.target", strings.ToValidUTF8(target[:min(len(target), 256)], "")))
 		}
 	}
 	if x.status >= http.StatusInternalServerError || x.reason == reasonUpstream {

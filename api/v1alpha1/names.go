@@ -12,7 +12,7 @@ const (
 	InjectedAnnotation = "mcpauth.dev/injected"
 	// SidecarAnnotation on a pod template, which the operator stamps where rollout is
 	// Automatic, says which sidecar the pods should have, so that another one begins a
-	// rollout.
+	// rollout. On a pod, the webhook says in it which one it was given.
 	SidecarAnnotation = "mcpauth.dev/sidecar"
 	// AuthorizationServerLabel marks the objects that the operator made for an
 	// AuthorizationServer.

@@ -134,7 +134,7 @@ func (o options) serve(ctx context.Context, logger *slog.Logger, events audit.Lo
 		return server.Ready()
 	}
 	listening, err := process.Listen(ctx, logger,
-		process.Endpoint{Address: o.listen, Handler: server},
+		process.Endpoint{Address: o.listen, Handler: server, OnStop: server.EndWaits},
 		process.Endpoint{Address: o.healthListen, Handler: process.Health(ready)})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -22,17 +23,51 @@ const (
 	webhookService       = "mcpauth-webhook"
 )
 
-// How often the Secret is looked at: often until there is a certificate, then
-// seldom, for its successors, which are made months before it ends.
+// How often the Secret, or the mounted folder, is looked at: often until there is a
+// certificate, then less so for its successors. Where the authority is a new one as
+// well, no pod that asks for a sidecar is let in until the successor is served.
 const (
 	firstLook = time.Second
-	laterLook = time.Minute
+	laterLook = 5 * time.Second
 )
 
-// addCertificate has the webhook's certificate made, kept in a Secret, written to
+// addMounted takes the certificate that somebody else, such as cert-manager, keeps in
+// a folder and announces to the API server. A renewed one is served when it appears.
+func addMounted(mgr ctrl.Manager, dir string) (<-chan struct{}, error) {
+	certified := make(chan struct{})
+	return certified, mgr.Add(&mounted{dir: dir, certified: certified})
+}
+
+// mounted waits for a certificate that somebody else mounts.
+type mounted struct {
+	dir       string
+	certified chan<- struct{}
+}
+
+// NeedLeaderElection says that every replica serves the webhook.
+func (m *mounted) NeedLeaderElection() bool { return false }
+
+// Start waits until the folder holds a certificate and its key, or ctx ends.
+func (m *mounted) Start(ctx context.Context) error {
+	for {
+		_, err := tls.LoadX509KeyPair(filepath.Join(m.dir, corev1.TLSCertKey), filepath.Join(m.dir, corev1.TLSPrivateKeyKey))
+		if err == nil {
+			close(m.certified)
+			return nil
+		}
+		ctrl.LoggerFrom(ctx).Info("Waiting for the webhook's certificate, which --webhook-cert-dir says is mounted", "problem", err.Error())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(laterLook):
+		}
+	}
+}
+
+// addOwn has the webhook's certificate made, kept in a Secret, written to
 // dir and announced to the API server. The channel is closed once all of that is
 // done.
-func addCertificate(mgr ctrl.Manager, namespace, dir string) (<-chan struct{}, error) {
+func addOwn(mgr ctrl.Manager, namespace, dir string) (<-chan struct{}, error) {
 	secret := types.NamespacedName{Namespace: namespace, Name: certificateSecret}
 	certified := make(chan struct{})
 	err := rotator.AddRotator(mgr, &rotator.CertRotator{

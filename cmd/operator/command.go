@@ -14,6 +14,7 @@ type options struct {
 	metricsListen   string
 	healthListen    string
 	webhookPort     int
+	webhookCertDir  string
 	leaderElect     bool
 	logLevel        string
 }
@@ -28,7 +29,7 @@ servers, delivers client credentials, and says in the status of every resource
 whether it is as wished.
 
 It serves the admission webhook with a certificate that it makes and rotates
-itself. Several replicas may run; one of them writes.`,
+itself, unless --webhook-cert-dir names one that somebody else keeps. Several replicas may run; one of them writes.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			logger, err := process.NewLogger(cmd.OutOrStdout(), o.logLevel)
@@ -45,6 +46,7 @@ itself. Several replicas may run; one of them writes.`,
 	flags.StringVar(&o.metricsListen, "metrics-listen", ":8080", "address of /metrics; 0 turns it off")
 	flags.StringVar(&o.healthListen, "health-listen", ":8081", "address of /healthz and /readyz")
 	flags.IntVar(&o.webhookPort, "webhook-port", 9443, "port of the admission webhook")
+	flags.StringVar(&o.webhookCertDir, "webhook-cert-dir", "", "folder with the webhook's tls.crt and tls.key, which cert-manager, say, renews and announces; made by the operator itself when empty")
 	flags.BoolVar(&o.leaderElect, "leader-elect", true, "write only while holding the lease; needed with several replicas")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	return cmd

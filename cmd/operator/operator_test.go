@@ -2,22 +2,24 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
@@ -59,7 +61,7 @@ func TestOperatorExplainsItsFlags(t *testing.T) {
 	if err := cmd.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, flag := range []string{"--namespace", "--authserver-image", "--sidecar-image", "--metrics-listen", "--health-listen", "--webhook-port", "--leader-elect", "--log-level"} {
+	for _, flag := range []string{"--namespace", "--authserver-image", "--sidecar-image", "--metrics-listen", "--health-listen", "--webhook-port", "--webhook-cert-dir", "--leader-elect", "--log-level"} {
 		if !strings.Contains(help.String(), flag) {
 			t.Errorf("the help does not name %s:\n%s", flag, help.String())
 		}
@@ -132,21 +134,34 @@ func startCluster(t *testing.T) client.Client {
 	return c
 }
 
-// launch runs the command until the test ends, and fails the test if it does not
+// runEnvironment has the test binary be the operator, which is one process a cluster.
+const runEnvironment = "MCPAUTH_TEST_RUN_OPERATOR"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runEnvironment) != "" {
+		main()
+	}
+	ctrl.SetLogger(logr.Discard())
+	os.Exit(m.Run())
+}
+
+// launch runs the operator until the test ends, and fails the test if it does not
 // stop then, or stops before.
 func launch(t *testing.T, args ...string) *log {
 	t.Helper()
 	output := &log{}
-	ctx, stop := context.WithCancel(context.Background())
+	operator := exec.Command(os.Args[0], args...)
+	operator.Env = append(os.Environ(), runEnvironment+"=1")
+	operator.Stdout, operator.Stderr = output, output
+	if err := operator.Start(); err != nil {
+		t.Fatal(err)
+	}
 	ended := make(chan error, 1)
-	go func() {
-		cmd := command()
-		cmd.SetOut(output)
-		cmd.SetArgs(args)
-		ended <- cmd.ExecuteContext(ctx)
-	}()
+	go func() { ended <- operator.Wait() }()
 	t.Cleanup(func() {
-		stop()
+		if err := operator.Process.Signal(os.Interrupt); err != nil {
+			t.Errorf("stop the operator: %v", err)
+		}
 		select {
 		case err := <-ended:
 			if err != nil {
@@ -154,6 +169,9 @@ func launch(t *testing.T, args ...string) *log {
 			}
 		case <-time.After(patience):
 			t.Errorf("the operator was told to stop and did not within %s\n%s", patience, output)
+			if err := operator.Process.Kill(); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 	return output

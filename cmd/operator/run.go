@@ -37,11 +37,13 @@ func (o options) run(ctx context.Context, logger *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("find the cluster: %w", err)
 	}
-	certDir, err := os.MkdirTemp("", "mcpauth-webhook-")
-	if err != nil {
-		return fmt.Errorf("make a folder for the webhook's certificate: %w", err)
+	certDir := o.webhookCertDir
+	if certDir == "" {
+		if certDir, err = os.MkdirTemp("", "mcpauth-webhook-"); err != nil {
+			return fmt.Errorf("make a folder for the webhook's certificate: %w", err)
+		}
+		defer func() { _ = os.RemoveAll(certDir) }()
 	}
-	defer func() { _ = os.RemoveAll(certDir) }()
 	mgr, err := o.newManager(restConfig, certDir)
 	if err != nil {
 		return err
@@ -50,7 +52,7 @@ func (o options) run(ctx context.Context, logger *slog.Logger) error {
 	if err := mgr.Add(compiled); err != nil {
 		return err
 	}
-	certified, err := addCertificate(mgr, o.namespace, certDir)
+	certified, err := o.addCertificate(mgr, certDir)
 	if err != nil {
 		return err
 	}
@@ -64,6 +66,15 @@ func (o options) run(ctx context.Context, logger *slog.Logger) error {
 		return err
 	}
 	return mgr.Start(ctx)
+}
+
+// addCertificate returns a channel that is closed once the folder holds a certificate
+// that the API server trusts.
+func (o options) addCertificate(mgr ctrl.Manager, dir string) (<-chan struct{}, error) {
+	if o.webhookCertDir != "" {
+		return addMounted(mgr, dir)
+	}
+	return addOwn(mgr, o.namespace, dir)
 }
 
 func (o options) newManager(restConfig *rest.Config, certDir string) (ctrl.Manager, error) {

@@ -17,6 +17,8 @@ type metrics struct {
 	live   *sidecar.Live
 	file   *policyFile
 	events *audit.Queue
+	// exported go to a collector as well.
+	exported *telemetry
 }
 
 // register adds everything to a registry.
@@ -53,6 +55,8 @@ func (m metrics) register(registry *prometheus.Registry) {
 
 	counter("mcpauth_sidecar_audit_events_total", "Audit events that were written.", nil, func() float64 { return float64(m.events.Written()) })
 	counter("mcpauth_sidecar_audit_events_lost_total", "Audit events that were lost.", nil, func() float64 { return float64(m.events.Lost()) })
+	counter("mcpauth_sidecar_audit_events_unexported_total", "Audit events that did not reach the collector.", nil,
+		func() float64 { return float64(m.exported.eventsLost()) })
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 }
 

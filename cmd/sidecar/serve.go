@@ -105,7 +105,7 @@ func (o options) serve(ctx context.Context, out io.Writer) (err error) {
 // endpoints are the proxy and what tells of it.
 func (o options) endpoints(live *sidecar.Live, file *policyFile, events *audit.Queue, exported *telemetry, logger *slog.Logger) ([]process.Endpoint, error) {
 	registry := prometheus.NewRegistry()
-	metrics{live: live, file: file, events: events}.register(registry)
+	metrics{live: live, file: file, events: events, exported: exported}.register(registry)
 	proxy := sidecar.New(sidecar.Options{
 		Policy: live.Policy, Keys: live, Revocations: live, Fresh: live.Fresh,
 		Audit:   audit.Log{Sink: audit.Tee{events, exported}},

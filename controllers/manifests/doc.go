@@ -5,7 +5,8 @@
 //	AuthorizationServer ─▶ key Secret, volume claim (SQLite)   (made once, then left alone)
 //	                    ─▶ ServiceAccount, Role, RoleBinding,
 //	                       ClusterRoleBinding, Deployment, Service
-//	MCPServer           ─▶ ConfigMap with its policy, label on its workload's pod template
+//	MCPServer           ─▶ ConfigMap with its policy, NetworkPolicy for the app's port,
+//	                       label and annotation on its workload's pod template
 //	OAuthClient         ─▶ Secret with its credentials, their hashes beside the AuthorizationServer
 //
 // What is kept in step is described by apply configurations: they hold the

@@ -7,26 +7,48 @@ import (
 	"github.com/mcpauth/mcpauth/api/v1alpha1"
 )
 
-// LabelledDeployment is the one field that the operator owns of a Deployment
-// that it protects: the label on the pod template by which the webhook sees the
-// pods. An empty server takes the label back.
-func LabelledDeployment(namespace, name, server string) *appsv1ac.DeploymentApplyConfiguration {
+// Stamp is all that the operator owns of a workload that it protects: entries of the
+// pod template's metadata. An empty field is not written, or taken back.
+type Stamp struct {
+	// Server is the label by which the webhook sees the pods.
+	Server string
+	// Sidecar is the annotation after whose change the pods are replaced.
+	Sidecar string
+}
+
+// StampedDeployment is a Deployment with nothing but the stamp.
+func StampedDeployment(namespace, name string, stamp Stamp) *appsv1ac.DeploymentApplyConfiguration {
 	d := appsv1ac.Deployment(name, namespace)
-	if server != "" {
-		d.WithSpec(appsv1ac.DeploymentSpec().WithTemplate(labelledTemplate(server)))
+	if stamp != (Stamp{}) {
+		d.WithSpec(appsv1ac.DeploymentSpec().WithTemplate(stamp.template()))
 	}
 	return d
 }
 
-// LabelledStatefulSet is the same for a StatefulSet.
-func LabelledStatefulSet(namespace, name, server string) *appsv1ac.StatefulSetApplyConfiguration {
+// StampedStatefulSet is a StatefulSet with nothing but the stamp.
+func StampedStatefulSet(namespace, name string, stamp Stamp) *appsv1ac.StatefulSetApplyConfiguration {
 	s := appsv1ac.StatefulSet(name, namespace)
-	if server != "" {
-		s.WithSpec(appsv1ac.StatefulSetSpec().WithTemplate(labelledTemplate(server)))
+	if stamp != (Stamp{}) {
+		s.WithSpec(appsv1ac.StatefulSetSpec().WithTemplate(stamp.template()))
 	}
 	return s
 }
 
-func labelledTemplate(server string) *corev1ac.PodTemplateSpecApplyConfiguration {
-	return corev1ac.PodTemplateSpec().WithLabels(map[string]string{v1alpha1.ServerLabel: server})
+func (s Stamp) template() *corev1ac.PodTemplateSpecApplyConfiguration {
+	template := corev1ac.PodTemplateSpec()
+	if s.Server != "" {
+		template.WithLabels(map[string]string{v1alpha1.ServerLabel: s.Server})
+	}
+	if s.Sidecar != "" {
+		template.WithAnnotations(map[string]string{v1alpha1.SidecarAnnotation: s.Sidecar})
+	}
+	return template
+}
+
+// StampOf reads the stamp from a pod template that holds only what the operator owns.
+func StampOf(template *corev1ac.PodTemplateSpecApplyConfiguration) Stamp {
+	if template == nil || template.ObjectMetaApplyConfiguration == nil {
+		return Stamp{}
+	}
+	return Stamp{Server: template.Labels[v1alpha1.ServerLabel], Sidecar: template.Annotations[v1alpha1.SidecarAnnotation]}
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/mcpauth/mcpauth/compiler"
 )
 
-// maxFindings bounds how many findings the message of one condition names.
-const maxFindings = 5
+// maxFindings bounds how many findings the message of one condition names. There is
+// room for one of each reason that a condition may have.
+const maxFindings = 8
 
 // Finding is one thing that is known about one condition.
 type Finding struct {

@@ -152,11 +152,11 @@ func TestReportBoundsMessages(t *testing.T) {
 		t.Errorf("the message has %d bytes; it must be bounded", got)
 	}
 	short := NewReport(accepted)
-	for i := range 8 {
+	for i := range 11 {
 		short.Add(False(accepted, v1alpha1.ReasonInvalid, "wrong %d", i))
 	}
 	short.Write(&conditions, 1, time.Unix(1, 0))
-	if want := "wrong 0; wrong 1; wrong 2; wrong 3; wrong 4; and 3 more"; conditions[0].Message != want {
+	if want := "wrong 0; wrong 1; wrong 2; wrong 3; wrong 4; wrong 5; wrong 6; wrong 7; and 3 more"; conditions[0].Message != want {
 		t.Errorf("message = %q, want %q", conditions[0].Message, want)
 	}
 }

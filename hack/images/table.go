@@ -26,6 +26,7 @@ func table() []image {
 		{name: "authserver", pkg: "./cmd/authserver", opens: []string{"libcrypto.so.3"}},
 		{name: "sidecar", pkg: "./cmd/sidecar"},
 		{name: "todo", pkg: "./test/todo"},
+		{name: "dial", pkg: "./test/dial"},
 	}
 }
 

@@ -16,7 +16,7 @@ func TestChooseTakesAllImagesForNoName(t *testing.T) {
 	for _, i := range chosen {
 		references = append(references, i.reference("dev"))
 	}
-	want := []string{"mcpauth/operator:dev", "mcpauth/authserver:dev", "mcpauth/sidecar:dev", "mcpauth/todo:dev"}
+	want := []string{"mcpauth/operator:dev", "mcpauth/authserver:dev", "mcpauth/sidecar:dev", "mcpauth/todo:dev", "mcpauth/dial:dev"}
 	if diff := cmp.Diff(want, references); diff != "" {
 		t.Errorf("images (-want +got):\n%s", diff)
 	}

@@ -57,12 +57,15 @@ func isToken68(text string) bool {
 }
 
 // queryRepeats reports whether the query holds a token too: under its reserved
-// name, or ours under any. It would end up in somebody's logs.
+// name, or ours under any. It would end up in somebody's logs. Where we cannot parse a
+// query, somebody else might.
 func queryRepeats(u *url.URL, token string) bool {
 	if u.RawQuery == "" {
 		return false
 	}
-	return u.Query().Has("access_token") || strings.Contains(u.RawQuery, token)
+	values, err := url.ParseQuery(u.RawQuery)
+	return values.Has("access_token") || strings.Contains(u.RawQuery, token) ||
+		err != nil && strings.Contains(u.RawQuery, "access_token")
 }
 
 // presentable reports whether a claim means in a header what it means here: receivers

@@ -63,11 +63,18 @@ func (v *Verifier) recall(ctx context.Context, key hash) (*verified, error) {
 		return nil, err
 	case err != nil:
 		return nil, err
-	case !sameKey(by.key, token.by.key):
+	case sameKey(token.by.key, by.key):
+		return token, nil
+	case !equalKeys(token.by.key, by.key):
 		v.cache.Remove(key)
 		return nil, nil
 	}
-	return token, nil
+	// The keys were fetched again. Comparing their numbers costs more than all the
+	// rest, and is done once.
+	renewed := *token
+	renewed.by = by
+	v.cache.Add(key, &renewed)
+	return &renewed, nil
 }
 
 // makeCache takes no memory for tokens that did not come yet.

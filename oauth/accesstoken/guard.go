@@ -67,6 +67,14 @@ type Presented struct {
 //
 // It uses up the request's proof, so that a request is authenticated once.
 func (g *Guard) Authenticate(r *http.Request) (Presented, error) {
+	presented, refusal := g.authenticate(r)
+	if refusal != nil {
+		return Presented{}, refusal
+	}
+	return presented, nil
+}
+
+func (g *Guard) authenticate(r *http.Request) (Presented, *Refusal) {
 	g.preparing.Do(g.prepare)
 	scheme, token, why := readAuthorization(r.Header["Authorization"])
 	switch {

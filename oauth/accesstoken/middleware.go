@@ -2,7 +2,6 @@ package accesstoken
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 
@@ -34,8 +33,8 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		presented, err := g.Authenticate(r)
-		if refusal := (*Refusal)(nil); errors.As(err, &refusal) {
+		presented, refusal := g.authenticate(r)
+		if refusal != nil {
 			refusal.ServeHTTP(w, r)
 			return
 		}

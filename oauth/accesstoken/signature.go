@@ -2,6 +2,7 @@ package accesstoken
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -123,20 +124,17 @@ func isAccessTokenType(typ string) bool {
 	return strings.EqualFold(typ, Type) || strings.EqualFold(typ, "application/"+Type)
 }
 
-// sameKey reports whether two public keys verify the same signatures. The same pointer
-// is the same key, which is quicker to see than that its numbers are equal.
+// sameKey reports whether two public keys of kinds that fit are plainly one: the same
+// pointer, or numbers that are as quick to compare.
 func sameKey(a, b any) bool {
-	switch a := a.(type) {
-	case *rsa.PublicKey:
-		other, ok := b.(*rsa.PublicKey)
-		return ok && (a == other || a.Equal(other))
-	case *ecdsa.PublicKey:
-		other, ok := b.(*ecdsa.PublicKey)
-		return ok && (a == other || a.Equal(other))
-	case ed25519.PublicKey:
-		other, ok := b.(ed25519.PublicKey)
-		return ok && a.Equal(other)
-	default:
-		return false
+	if a, ok := a.(ed25519.PublicKey); ok { // a slice, which == does not take
+		return equalKeys(a, b)
 	}
+	return a == b
+}
+
+// equalKeys reports whether two public keys verify the same signatures.
+func equalKeys(a, b any) bool {
+	key, ok := a.(interface{ Equal(x crypto.PublicKey) bool })
+	return ok && key.Equal(b)
 }

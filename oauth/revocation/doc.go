@@ -7,8 +7,9 @@
 // The answer holds what was revoked behind the cursor, in order, and the cursor to ask
 // with next. Without a cursor it begins with the oldest that still matters. Where
 // there is nothing new, the server holds the request for up to wait seconds and then
-// answers with an empty list; "more" says that there is more already. A server that
-// does not know a cursor any more answers 410, and the follower begins anew.
+// answers with an empty list; whoever begins does not wait. "more" says that there is
+// more already. A server that does not know a cursor any more answers 410, and the
+// follower begins anew.
 //
 // An id is that of a grant or the "jti" of a token without one. Nobody can do
 // anything with it, so that the feed is public. It is remembered only until every

@@ -54,7 +54,9 @@ type Follower struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	cursor  string
+	cursor string
+	// failed says that the last request did.
+	failed  bool
 	contact atomic.Pointer[time.Time]
 }
 
@@ -80,11 +82,12 @@ func (f *Follower) Run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
+			f.failed = true
 			pause, retry = jitter(retry), min(2*retry, maxRetry)
 			f.logger().Warn("could not follow the revocations; those that are known stay in force",
 				"url", f.URL, "error", err, "known", f.Set.Len(), "retry_in", pause.String())
 		default:
-			retry = firstRetry
+			f.failed, retry = false, firstRetry
 			pause = feed.pause() - time.Since(began)
 		}
 		sleep(ctx, pause)
@@ -177,10 +180,12 @@ func (f *Follower) target() (string, error) {
 		return "", errors.New("the feed's address is not a URL")
 	}
 	query := u.Query()
-	if f.cursor == "" {
-		query.Set(ParameterWait, "0") // whoever begins wants to know how things stand
-	} else {
-		query.Set(ParameterWait, strconv.Itoa(int(f.wait().Seconds())))
+	wait := f.wait()
+	if f.cursor == "" || f.failed {
+		wait = 0 // how do things stand?
+	}
+	query.Set(ParameterWait, strconv.Itoa(int(wait.Seconds())))
+	if f.cursor != "" {
 		query.Set(ParameterAfter, f.cursor)
 	}
 	u.RawQuery = query.Encode()

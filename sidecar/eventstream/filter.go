@@ -10,7 +10,6 @@ package eventstream
 import (
 	"bytes"
 	"errors"
-	"slices"
 )
 
 // DefaultLimit is the longest event that is held, in bytes.
@@ -22,22 +21,25 @@ var ErrTooLong = errors.New("an event is too long to be looked at")
 // Filter reads one stream. It is used by one goroutine, and its fields are set before.
 type Filter struct {
 	// Edit gets the data of an event and the name in its event field, which is empty where
-	// it has none, and returns the data to send instead: the same slice for no change. It
-	// must not keep the slice. An error ends the stream.
+	// it has none, and returns the data to send instead: the same slice for no change. What
+	// it returns holds no carriage return, and it must not keep the slice. An error ends the
+	// stream.
 	Edit func(event string, data []byte) ([]byte, error)
 	// Limit is the longest event that is held, in bytes; zero means DefaultLimit.
 	Limit int
 	// Strict fails with ErrTooLong on a longer event; else it is handed on unread.
 	Strict bool
 
-	line    []byte // the line that has begun, with its end once that is there
-	event   string
+	// raw is what is held: the lines of an event, the first of them with data, and from
+	// start on the line that has begun.
+	raw   []byte
+	start int
+	// data is the data of those lines, each with a line feed behind it.
 	data    []byte
 	holding bool
-	// lines are those that are held, with their ends; those of data are empty but for
-	// their place.
-	lines []held
-	size  int
+	event   string
+	// named is the last name of an event; most have the same.
+	named string
 	// skipping hands on the rest of an event that was too long; blank says whether its
 	// present line has had no byte yet.
 	skipping, blank bool
@@ -46,43 +48,62 @@ type Filter struct {
 	begun   bool
 }
 
-type held struct {
-	text []byte
-	data bool
-}
-
 // kept is the memory that is kept between events. Many streams are open at once.
-const kept = 4 << 10
+const kept = 1 << 10
 
 // Feed takes what comes next in the stream and appends to out what can be handed on.
 func (f *Filter) Feed(out, chunk []byte) ([]byte, error) {
 	var err error
-	for len(chunk) > 0 && err == nil {
+	lf, cr := -1, -1 // where the next of each is, found once
+	for at := 0; at < len(chunk); {
 		if f.afterCR {
 			f.afterCR = false
-			if chunk[0] == '\n' {
-				out, chunk = f.lineFeed(out), chunk[1:]
+			if chunk[at] == '\n' {
+				out = f.lineFeed(out)
+				at++
 				continue
 			}
 		}
-		end := bytes.IndexAny(chunk, "\r\n")
-		if end < 0 {
-			return f.part(out, chunk)
+		if lf < at {
+			lf = next(chunk, at, '\n')
 		}
-		f.afterCR = chunk[end] == '\r'
-		if out, err = f.part(out, chunk[:end+1]); err == nil {
-			out, err = f.endLine(out)
+		if cr < at {
+			cr = next(chunk, at, '\r')
 		}
-		chunk = chunk[end+1:]
+		end := min(lf, cr)
+		if end == len(chunk) {
+			return f.part(out, chunk[at:])
+		}
+		f.afterCR = end == cr
+		if out, err = f.part(out, chunk[at:end+1]); err != nil {
+			return out, err
+		}
+		if out, err = f.endLine(out); err != nil {
+			return out, err
+		}
+		at = end + 1
 	}
-	return out, err
+	return out, nil
 }
 
-// End appends what is still held when the stream has ended. Clients drop an event
-// that no blank line ends.
+// next is the index of the first b from at on, or the length of the chunk.
+func next(chunk []byte, at int, b byte) int {
+	if i := bytes.IndexByte(chunk[at:], b); i >= 0 {
+		return at + i
+	}
+	return len(chunk)
+}
+
+// End appends what is still held when the stream has ended. An event that no blank line
+// ends should be dropped by clients, but not all do: it is edited as others are, and
+// dropped if Edit fails.
 func (f *Filter) End(out []byte) []byte {
-	out = append(f.appendHeld(out), f.line...)
-	f.reset()
+	defer f.reset()
+	if line := f.raw[f.start:]; len(line) > 0 {
+		f.note(f.text(line))
+		f.start = len(f.raw)
+	}
+	out, _ = f.appendEvent(out) // which appends nothing where it fails
 	return out
 }
 
@@ -92,17 +113,17 @@ func (f *Filter) part(out, piece []byte) ([]byte, error) {
 		f.blank = f.blank && (piece[0] == '\r' || piece[0] == '\n')
 		return append(out, piece...), nil
 	}
-	f.line = append(f.line, piece...)
-	if f.size += len(piece); f.size <= f.limit() {
+	f.raw = append(f.raw, piece...)
+	if len(f.raw) <= f.limit() {
 		return out, nil
 	}
 	if f.Strict {
 		return out, ErrTooLong
 	}
-	blank := len(bytes.TrimRight(f.line, "\r\n")) == 0
-	out = append(f.appendHeld(out), f.line...)
+	blank := len(bytes.TrimRight(f.raw[f.start:], "\r\n")) == 0
+	out = append(out, f.raw...)
 	f.reset()
-	f.skipping, f.blank = true, blank
+	f.skipping, f.blank, f.begun = true, blank, true
 	return out, nil
 }
 
@@ -112,99 +133,120 @@ func (f *Filter) endLine(out []byte) ([]byte, error) {
 		f.skipping, f.blank = !f.blank, true
 		return out, nil
 	}
-	text := bytes.TrimRight(f.line, "\r\n")
-	if !f.begun {
-		f.begun, text = true, bytes.TrimPrefix(text, []byte("\ufeff"))
-	}
-	field, value, _ := bytes.Cut(text, []byte(":"))
-	value = bytes.TrimPrefix(value, []byte(" "))
-	switch {
-	case len(text) == 0:
+	text := f.text(f.raw[f.start : len(f.raw)-1])
+	if len(text) == 0 {
 		return f.endEvent(out)
-	case string(field) == "data":
-		f.data = append(append(f.data, value...), '\n')
-		f.holding = true
-		f.hold(true)
-		return out, nil
-	case string(field) == "event":
-		f.event = string(value[:min(len(value), kept)])
 	}
+	f.note(text)
 	if f.holding {
-		f.hold(false)
+		f.start = len(f.raw)
 		return out, nil
 	}
-	out = append(out, f.line...)
-	f.size -= len(f.line)
-	f.line = f.line[:0]
+	out = append(out, f.raw...)
+	f.raw = f.raw[:0]
 	return out, nil
 }
 
-func (f *Filter) hold(data bool) {
-	f.lines = append(f.lines, held{slices.Clone(f.line), data})
-	f.line = f.line[:0]
+// text is what a line says: all but the mark of the byte order that may begin the stream.
+func (f *Filter) text(line []byte) []byte {
+	if f.begun {
+		return line
+	}
+	f.begun = true
+	return bytes.TrimPrefix(line, []byte("\ufeff"))
+}
+
+// note takes the field of a line.
+func (f *Filter) note(text []byte) {
+	field, value, _ := bytes.Cut(text, []byte(":"))
+	value = bytes.TrimPrefix(value, []byte(" "))
+	switch string(field) {
+	case "data":
+		f.data = append(append(f.data, value...), '\n')
+		f.holding = true
+	case "event":
+		if value = value[:min(len(value), kept)]; string(value) != f.named {
+			f.named = string(value)
+		}
+		f.event = f.named
+	}
 }
 
 // lineFeed takes the second half of a line's end.
 func (f *Filter) lineFeed(out []byte) []byte {
-	if !f.holding || f.skipping || len(f.lines) == 0 {
+	if !f.holding {
 		return append(out, '\n')
 	}
-	last := &f.lines[len(f.lines)-1]
-	last.text = append(last.text, '\n')
+	f.raw = append(f.raw, '\n')
+	f.start = len(f.raw)
 	return out
 }
 
 // endEvent hands the event on, edited, with the blank line that ends it.
 func (f *Filter) endEvent(out []byte) ([]byte, error) {
-	if f.holding {
-		data := f.data[:len(f.data)-1]
-		edited, err := f.Edit(f.event, data)
-		if err != nil {
-			return out, err
-		}
-		if len(edited) == len(data) && (len(data) == 0 || &edited[0] == &data[0]) {
-			out = f.appendHeld(out)
-		} else {
-			out = f.appendEdited(out, edited)
-		}
+	out, err := f.appendEvent(out)
+	if err != nil {
+		return out, err
 	}
-	out = append(out, f.line...)
+	out = append(out, f.raw[f.start:]...)
 	f.reset()
 	return out, nil
 }
 
-func (f *Filter) appendHeld(out []byte) []byte {
-	for _, l := range f.lines {
-		out = append(out, l.text...)
+// appendEvent appends the lines that are held, edited if they have data.
+func (f *Filter) appendEvent(out []byte) ([]byte, error) {
+	lines := f.raw[:f.start]
+	if !f.holding {
+		return append(out, lines...), nil
+	}
+	data := f.data[:len(f.data)-1]
+	edited, err := f.Edit(f.event, data)
+	if err != nil {
+		return out, err
+	}
+	if len(edited) == len(data) && (len(data) == 0 || &edited[0] == &data[0]) {
+		return append(out, lines...), nil
+	}
+	return appendEdited(out, lines, edited), nil
+}
+
+// appendEdited puts the new data in the place of the first line, which had data, and leaves
+// the other lines with data out. All end in a line feed: a carriage return might meet the
+// line feed of the blank line, which then were none.
+func appendEdited(out, lines, edited []byte) []byte {
+	for line := range bytes.SplitSeq(edited, []byte("\n")) {
+		out = append(append(append(out, "data: "...), line...), '\n')
+	}
+	_, lines = cutLine(lines)
+	for len(lines) > 0 {
+		var line []byte
+		line, lines = cutLine(lines)
+		if field, _, _ := bytes.Cut(line, []byte(":")); string(field) != "data" {
+			out = append(append(out, line...), '\n')
+		}
 	}
 	return out
 }
 
-// appendEdited puts the new data where the first of the old stood.
-func (f *Filter) appendEdited(out, edited []byte) []byte {
-	written := false
-	for _, l := range f.lines {
-		if !l.data {
-			out = append(out, l.text...)
-			continue
-		}
-		if written {
-			continue
-		}
-		written = true
-		for line := range bytes.SplitSeq(edited, []byte("\n")) {
-			out = append(append(append(out, "data: "...), line...), '\n')
-		}
+// cutLine takes the first line off, without its end.
+func cutLine(lines []byte) (line, rest []byte) {
+	end := bytes.IndexAny(lines, "\r\n")
+	if end < 0 {
+		return lines, nil
 	}
-	return out
+	line, rest = lines[:end], lines[end+1:]
+	if lines[end] == '\r' {
+		rest = bytes.TrimPrefix(rest, []byte("\n"))
+	}
+	return line, rest
 }
 
 // reset makes room for the next event.
 func (f *Filter) reset() {
-	f.event, f.holding, f.size, f.blank = "", false, 0, true
-	f.line, f.data, f.lines = f.line[:0], f.data[:0], nil
-	if cap(f.line) > kept {
-		f.line = nil
+	f.event, f.holding, f.blank = "", false, true
+	f.raw, f.start, f.data = f.raw[:0], 0, f.data[:0]
+	if cap(f.raw) > kept {
+		f.raw = nil
 	}
 	if cap(f.data) > kept {
 		f.data = nil

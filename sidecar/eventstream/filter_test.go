@@ -47,8 +47,20 @@ var streams = []struct {
 	{"a field without a colon", "data\n\n", "data\n\n", []string{"|"}},
 	{"a mark of the byte order", "\ufeffdata: change\n\n", "data: CHANGE\n\n", []string{"|change"}},
 	{"unknown fields", "database: x\ndata: a\nX: y\n\n", "database: x\ndata: a\nX: y\n\n", []string{"|a"}},
-	{"an event that does not end", "data: a\n\ndata: change\n", "data: a\n\ndata: change\n", []string{"|a"}},
-	{"a line that does not end", "data: a\n\ndata: cha", "data: a\n\ndata: cha", []string{"|a"}},
+	{"an event that does not end", "data: a\n\ndata: change\n", "data: a\n\ndata: CHANGE\n", []string{"|a", "|change"}},
+	{"a line that does not end", "data: a\n\ndata: change", "data: a\n\ndata: CHANGE\n", []string{"|a", "|change"}},
+	{"a line without data that does not end", "data: a\n\nevent: x", "data: a\n\nevent: x", []string{"|a"}},
+	{"lines between the data", "data: change\rid: 1\rdata: b\n\nid: 2\n\n", "data: CHANGE\ndata: B\nid: 1\n\nid: 2\n\n", []string{"|change\nb"}},
+	{"lines after the data, CRLF", "data: change\r\nevent: x\r\n\r\n", "data: CHANGE\nevent: x\n\r\n", []string{"x|change"}},
+	{"a mark of the byte order in its second line", "id: 1\n\ufeffdata: change\n\n", "id: 1\n\ufeffdata: change\n\n", nil},
+	{"two marks of the byte order", "\ufeff\ufeffdata: change\n\n", "\ufeff\ufeffdata: change\n\n", nil},
+	{"nothing but a mark of the byte order", "\ufeff\n\ufeffdata: change\n\n", "\ufeff\n\ufeffdata: change\n\n", nil},
+	{"names of fields in capitals or with spaces", "Data: change\n data: change\ndata : change\n\n", "Data: change\n data: change\ndata : change\n\n", nil},
+	{"two names of an event", "event: x\nevent: y\ndata: a\n\n", "event: x\nevent: y\ndata: a\n\n", []string{"y|a"}},
+	{"a name that comes behind the data", "data: a\nevent: y\n\n", "data: a\nevent: y\n\n", []string{"y|a"}},
+	{"a colon within the data", "data: change: x\n\n", "data: CHANGE: X\n\n", []string{"|change: x"}},
+	{"empty data", "data:\ndata: \n\n", "data:\ndata: \n\n", []string{"|\n"}},
+	{"LF then CR", "data: change\n\rdata: a\n\n", "data: CHANGE\n\rdata: a\n\n", []string{"|change", "|a"}},
 	{"the name of an event is forgotten", "event: x\n\ndata: a\n\n", "event: x\n\ndata: a\n\n", []string{"|a"}},
 }
 
@@ -110,6 +122,147 @@ func TestAnErrorOfEditEndsTheStream(t *testing.T) {
 	if out, err := f.Feed(nil, []byte("data: x\n\n")); !errors.Is(err, iotest.ErrTimeout) || len(out) > 0 {
 		t.Errorf("Feed = %q, %v", out, err)
 	}
+}
+
+func TestWhatEditRefusesIsDroppedAtTheEnd(t *testing.T) {
+	f := &Filter{Edit: func(string, []byte) ([]byte, error) { return nil, iotest.ErrTimeout }}
+	if got := pass(t, f, "id: 1\ndata: x"); got != "id: 1\n" {
+		t.Errorf("there came %q", got)
+	}
+}
+
+func TestAMarkOfTheByteOrderBehindATooLongLineIsNone(t *testing.T) {
+	var seen []string
+	in := ": " + strings.Repeat("x", 60) + "\n\n\ufeffdata: change\n\n"
+	if got := pass(t, &Filter{Edit: upper(&seen), Limit: 50}, in); got != in || len(seen) > 0 {
+		t.Errorf("there came %q, and %q was looked at", got, seen)
+	}
+}
+
+func TestDataThatIsTooLongInManyShortLinesIsRefused(t *testing.T) {
+	f := &Filter{Edit: upper(new([]string)), Limit: 1 << 10, Strict: true}
+	if out, err := f.Feed(nil, bytes.Repeat([]byte("data\n"), 300)); !errors.Is(err, ErrTooLong) || len(out) > 0 {
+		t.Errorf("Feed = %q, %v", out, err)
+	}
+}
+
+// TestMemoryIsBoundedByTheEvent makes sure that many short lines are not much dearer than
+// a long one.
+func TestMemoryIsBoundedByTheEvent(t *testing.T) {
+	f := &Filter{Edit: upper(new([]string))}
+	event := append(bytes.Repeat([]byte("data\n"), 1<<16), '\n')
+	if got := testing.AllocsPerRun(3, func() {
+		if _, err := f.Feed(make([]byte, 0, len(event)), event); err != nil {
+			t.Fatal(err)
+		}
+	}); got > 200 {
+		t.Errorf("%v allocations for %d lines", got, 1<<16)
+	}
+}
+
+func TestASmallEventCostsNoMemory(t *testing.T) {
+	f := &Filter{Edit: func(_ string, data []byte) ([]byte, error) { return data, nil }}
+	event := []byte("event: message\nid: 1\ndata: {\"jsonrpc\":\"2.0\"}\n\n")
+	out := make([]byte, 0, 1<<10)
+	if got := testing.AllocsPerRun(100, func() {
+		if _, err := f.Feed(out, event); err != nil {
+			t.Fatal(err)
+		}
+	}); got > 0 {
+		t.Errorf("%v allocations for an event", got)
+	}
+}
+
+func BenchmarkFeed(b *testing.B) {
+	for name, stream := range map[string]string{
+		"small events": strings.Repeat("event: message\nid: 1\ndata: {\"jsonrpc\":\"2.0\"}\n\n", 100),
+		"a long event": "data: " + strings.Repeat("x", 4000) + "\n\n",
+		"CRLF":         strings.Repeat("data: {\"jsonrpc\":\"2.0\"}\r\n\r\n", 100),
+		"only CR":      strings.Repeat("\r", 8<<10),
+	} {
+		b.Run(name, func(b *testing.B) {
+			f := &Filter{Edit: func(_ string, data []byte) ([]byte, error) { return data, nil }}
+			in, out := []byte(stream), make([]byte, 0, 2*len(stream))
+			b.SetBytes(int64(len(in)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := f.Feed(out, in); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// TestNobodySeesMoreThanTheFilterDid reads what comes out as a client does.
+func TestNobodySeesMoreThanTheFilterDid(t *testing.T) {
+	for _, tt := range streams {
+		t.Run(tt.name, func(t *testing.T) {
+			edited := func(string, []byte) ([]byte, error) { return []byte("seen"), nil }
+			got := pass(t, &Filter{Edit: edited}, tt.in)
+			for _, data := range events(got) {
+				if data != "seen" {
+					t.Errorf("a client sees %q in %q", data, got)
+				}
+			}
+			if len(events(got)) != len(events(tt.in)) {
+				t.Errorf("%q became other events: %q", tt.in, got)
+			}
+		})
+	}
+}
+
+// FuzzEdited makes sure that what a client sees is what Edit said, event by event.
+func FuzzEdited(f *testing.F) {
+	for _, s := range streams {
+		f.Add(s.in)
+	}
+	f.Fuzz(func(t *testing.T, stream string) {
+		n := 0
+		filter := &Filter{Edit: func(string, []byte) ([]byte, error) {
+			n++
+			return []byte("seen"), nil
+		}}
+		got := events(pass(t, filter, strings.Split(stream, "")...))
+		if len(got) != n || len(got) != len(events(stream)) {
+			t.Fatalf("%q has %d events, %d were edited, %d came out", stream, len(events(stream)), n, len(got))
+		}
+		for _, data := range got {
+			if data != "seen" {
+				t.Fatalf("a client sees %q of %q", data, stream)
+			}
+		}
+	})
+}
+
+// events reads the data of a stream's events by the grammar (WHATWG HTML §9.2.6), with
+// the event that is not ended, as some clients do.
+func events(stream string) []string {
+	stream = strings.TrimPrefix(stream, "\ufeff")
+	lines := strings.Split(strings.ReplaceAll(strings.ReplaceAll(stream, "\r\n", "\n"), "\r", "\n"), "\n")
+	var all []string
+	var data *string
+	dispatch := func() {
+		if data != nil {
+			all = append(all, strings.TrimSuffix(*data, "\n"))
+		}
+		data = nil
+	}
+	for _, line := range lines {
+		if line == "" {
+			dispatch()
+			continue
+		}
+		field, value, _ := strings.Cut(line, ":")
+		if field == "data" {
+			if data == nil {
+				data = new(string)
+			}
+			*data += strings.TrimPrefix(value, " ") + "\n"
+		}
+	}
+	dispatch()
+	return all
 }
 
 // FuzzFilter makes sure that a stream of which nothing is changed comes out as it went

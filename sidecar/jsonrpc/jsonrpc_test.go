@@ -122,16 +122,12 @@ func TestParseRefusesWhatParsersReadDifferently(t *testing.T) {
 		{"true for an id", `{"method":"ping","id":true}`, InvalidRequest},
 		{"too many members", `{"method":"ping"` + strings.Join(numbered(maxMembers), "") + `}`, InvalidRequest},
 
-		{"no name", `{"method":"tools/call","params":{}}`, InvalidParams},
-		{"no params", `{"method":"tools/call"}`, InvalidParams},
-		{"an empty name", `{"method":"tools/call","params":{"name":""}}`, InvalidParams},
 		{"positional params", `{"method":"tools/call","params":["get_task"]}`, InvalidParams},
 		{"an array for a name", `{"method":"tools/call","params":{"name":["a"]}}`, InvalidParams},
 		{"name twice", `{"method":"tools/call","params":{"name":"a","name":"b"}}`, InvalidParams},
 		{"Name beside name", `{"method":"tools/call","params":{"name":"a","Name":"b"}}`, InvalidParams},
 		{"URI beside uri", `{"method":"resources/read","params":{"uri":"a","URI":"b"}}`, InvalidParams},
 		{"TaskID beside taskId", `{"method":"tasks/get","params":{"taskId":"a","taskID":"b"}}`, InvalidParams},
-		{"name where uri is meant", `{"method":"resources/read","params":{"name":"a"}}`, InvalidParams},
 		{"a name with a null character", `{"method":"tools/call","params":{"name":"get_task\u0000"}}`, InvalidParams},
 		{"a name with half a surrogate", `{"method":"tools/call","params":{"name":"get_\udfff"}}`, InvalidParams},
 		{"a long name", `{"method":"tools/call","params":{"name":"` + strings.Repeat("x", maxName+1) + `"}}`, InvalidParams},
@@ -159,12 +155,12 @@ func numbered(n int) []string {
 }
 
 func TestRefusalNamesTheMessageItRefuses(t *testing.T) {
-	_, err := Parse([]byte(`{"id":"seven","method":"tools/call","params":{}}`), 0)
+	_, err := Parse([]byte(`{"id":"seven","method":"tools/call","params":{"name":7}}`), 0)
 	got, marshalErr := json.Marshal(err)
 	if marshalErr != nil {
 		t.Fatal(marshalErr)
 	}
-	want := `{"jsonrpc":"2.0","id":"seven","error":{"code":-32602,"message":"params.name is missing or not a string"}}`
+	want := `{"jsonrpc":"2.0","id":"seven","error":{"code":-32602,"message":"params.name is not a string"}}`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("response (-want +got):\n%s", diff)
 	}
@@ -219,5 +215,26 @@ func TestNameHeaderMirrorsWhatTheMethodActsOn(t *testing.T) {
 				t.Errorf("MayBeCalled(%q) = %t, want %t", tt.header, got, tt.want)
 			}
 		})
+	}
+}
+
+// What the MCP server would say about it is for it to say; the policy decides about no
+// name.
+func TestAMessageThatLacksItsTargetHasNone(t *testing.T) {
+	for _, body := range []string{
+		`{"method":"tools/call","params":{}}`, `{"method":"tools/call"}`, `{"method":"tools/call","params":{"name":""}}`,
+		`{"method":"resources/read","params":{"name":"a"}}`, `{"method":"prompts/get","params":{"uri":"a"}}`,
+	} {
+		read, err := Parse([]byte(body), 0)
+		if err != nil {
+			t.Errorf("%s: %v", body, err)
+		} else if target := read.Messages[0].Target(); target != "" {
+			t.Errorf("%s: the target is %q", body, target)
+		}
+	}
+	for _, body := range []string{`{"method":"tools/call","params":["a"]}`, `{"method":"tools/call","params":"a"}`, `{"method":"tools/call","params":null}`} {
+		if _, err := Parse([]byte(body), 0); err == nil {
+			t.Errorf("%s was taken", body)
+		}
 	}
 }

@@ -14,6 +14,8 @@ const (
 	Tools     List = "tools"
 	Prompts   List = "prompts"
 	Resources List = "resources"
+	// Any stands for each of them, where it is not known which one a response is.
+	Any List = "*"
 )
 
 // ListOf is the list that answers a method; empty for other methods.
@@ -43,8 +45,8 @@ var errNotJSON = errors.New("the list is not JSON")
 // Cut leaves entries out of the lists in responses, and nothing else: every other byte
 // stays as it is. Its fields are set before the first use.
 type Cut struct {
-	// Of says which list the response with an id is; empty for one to leave alone. A nil
-	// Of goes by the shape of the response.
+	// Of says which list the response with an id is, or Any; empty for one to leave alone.
+	// A nil Of is Any for all.
 	Of func(id json.RawMessage) List
 	// Keep reports whether the caller may know of an entry. One without a name or URI is
 	// left out.
@@ -89,7 +91,7 @@ func (c *Cut) message(e *edit, cur *cursor) {
 		}
 		return nil
 	})
-	only := List("")
+	only := Any
 	if c.Of != nil {
 		if only = c.Of(id); only == "" {
 			return
@@ -100,7 +102,7 @@ func (c *Cut) message(e *edit, cur *cursor) {
 	}
 }
 
-// result edits a result's lists: the one that it is said to be, or any.
+// result edits a result's lists: those that it is said to be.
 func (c *Cut) result(e *edit, cur *cursor, only List) {
 	if cur.peek() != '{' {
 		return
@@ -115,7 +117,7 @@ func (c *Cut) result(e *edit, cur *cursor, only List) {
 		from := cur.at - len(raw)
 		switch list := List(key); list {
 		case Tools, Prompts, Resources:
-			if (only == "" || only == list) && raw[0] == '[' {
+			if (only == Any || only == list) && raw[0] == '[' {
 				lists++
 				c.entries(e, &cursor{data: cur.data[:cur.at], at: from}, list)
 			}

@@ -37,8 +37,7 @@ type Message struct {
 
 // Target is what the method acts on: params.name of tools/call and prompts/get,
 // params.uri of resources/read, resources/subscribe and resources/unsubscribe,
-// params.taskId of tasks/*; else empty. Parse refuses a message of the first two
-// sorts without it.
+// params.taskId of tasks/*; else empty, as it is where the message lacks it.
 func (m *Message) Target() string {
 	switch targetOf(m.Method) {
 	case paramName:
@@ -184,8 +183,8 @@ func (m *Message) readParams(raw []byte) error {
 			return &Error{Code: InvalidParams, Message: err.Error()}
 		}
 	}
-	if (target == paramName || target == paramURI) && m.Target() == "" {
-		return &Error{Code: InvalidParams, Message: fmt.Sprintf("params.%s is missing or not a string", target)}
+	if raw != nil && raw[0] != '{' && target != "" {
+		return &Error{Code: InvalidParams, Message: "params is not an object"}
 	}
 	return nil
 }

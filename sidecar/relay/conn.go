@@ -4,13 +4,14 @@ import (
 	"bufio"
 	"errors"
 	"net"
+	"os"
 	"syscall"
 	"time"
 )
 
 // readBuffer holds the head of an answer, and most events whole. Many streams are open
 // at once, and each has one.
-const readBuffer = 4 << 10
+const readBuffer = 2 << 10
 
 // maxHead is the longest head of an answer, in bytes.
 const maxHead = 256 << 10
@@ -18,6 +19,8 @@ const maxHead = 256 << 10
 // conn is one connection, used by one request at a time.
 type conn struct {
 	net.Conn
+	// socket is the connection below TLS, and the same as Conn without.
+	socket net.Conn
 	reader *bufio.Reader
 	// budget is how much may still be read while a head is; negative where it does not
 	// matter.
@@ -25,16 +28,18 @@ type conn struct {
 	// since is when it began to wait.
 	since time.Time
 
-	// raw looks at the socket below; nil where there is none.
+	// raw looks at the socket; nil where there is none.
 	raw  syscall.RawConn
 	peek func(fd uintptr) bool
 	// quiet is what peek found: open, and nothing to read.
 	quiet bool
+	// abort has everybody who waits for the connection give up. It cannot be used again.
+	abort func()
 }
 
 // newConn wraps a connection and the one below it, which are the same without TLS.
 func newConn(c, below net.Conn) *conn {
-	made := &conn{Conn: c, budget: -1}
+	made := &conn{Conn: c, socket: below, budget: -1}
 	made.reader = bufio.NewReaderSize(made, readBuffer)
 	if socket, ok := below.(syscall.Conn); ok {
 		made.raw, _ = socket.SyscallConn() // an error leaves it nil: not looked at
@@ -43,8 +48,12 @@ func newConn(c, below net.Conn) *conn {
 		made.quiet = isQuiet(fd)
 		return true
 	}
+	made.abort = func() { _ = made.SetDeadline(past) }
 	return made
 }
+
+// past is a deadline that is over.
+var past = time.Unix(1, 0)
 
 // errHeadTooLong says that a server's answer has no body within maxHead.
 var errHeadTooLong = errors.New("its head is too long")
@@ -69,15 +78,27 @@ func (c *conn) alive() bool {
 	if c.reader.Buffered() > 0 {
 		return false
 	}
-	if c.raw == nil {
-		return true
+	if c.raw != nil {
+		c.quiet = false
+		if c.raw.Read(c.peek) != nil || !c.quiet {
+			return false
+		}
 	}
-	c.quiet = false
-	return c.raw.Read(c.peek) == nil && c.quiet
+	return !c.secured() || c.readNothingAhead()
 }
 
-// abort has everybody who waits for the connection give up. It cannot be used again.
-func (c *conn) abort() { _ = c.SetDeadline(time.Unix(1, 0)) }
+func (c *conn) secured() bool { return c.Conn != c.socket }
 
-// close gives it up. Whatever could fail has been sent or does not matter any more.
-func (c *conn) close() { _ = c.Conn.Close() }
+// readNothingAhead reports whether TLS holds no records that came along with those that
+// were read. A deadline in the past keeps it from waiting for more.
+func (c *conn) readNothingAhead() bool {
+	_ = c.SetReadDeadline(past)
+	var b [1]byte
+	n, err := c.Conn.Read(b[:])
+	_ = c.SetReadDeadline(time.Time{})
+	return n == 0 && errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// close gives it up. Whatever could fail has been sent or does not matter any more; nor
+// does TLS say goodbye, which would wait for a server that does not read.
+func (c *conn) close() { _ = c.socket.Close() }

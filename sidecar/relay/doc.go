@@ -8,6 +8,7 @@
 //
 // A connection is used again when an answer was read to its end and the server did
 // not ask to close. Before that it is looked at: one that the server has closed
-// meanwhile is dropped, so that no request is lost in it. A request is never sent
+// meanwhile is dropped, so that no request is lost in it, and one on which more came
+// than was asked for, so that no answer goes to somebody else. A request is never sent
 // twice once it may have been received, unless its method is safe.
 package relay

@@ -1,13 +1,17 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 const (
@@ -23,8 +27,9 @@ const (
 // Pool keeps the connections to one server. It is safe for concurrent use.
 type Pool struct {
 	address string
-	host    string
-	tls     *tls.Config
+	// host is what the Host header says; empty for one that cannot be written.
+	host string
+	tls  *tls.Config
 
 	mu sync.Mutex
 	// idle has the connection that was used last at its end.
@@ -37,16 +42,33 @@ type Pool struct {
 // New makes a Pool for the scheme and host of an http or https URL; its path does not
 // count. Nothing is dialled yet.
 func New(u *url.URL) *Pool {
-	p := &Pool{host: u.Host, address: u.Host}
-	port := "80"
+	name, port := u.Hostname(), "80"
+	if ascii, err := httpguts.PunycodeHostPort(name); err == nil {
+		name = ascii
+	}
+	p := &Pool{}
 	if u.Scheme == "https" {
 		port = "443"
-		p.tls = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+		p.tls = &tls.Config{ServerName: name, MinVersion: tls.VersionTLS12}
 	}
-	if u.Port() == "" {
-		p.address = net.JoinHostPort(u.Hostname(), port)
+	p.address = net.JoinHostPort(name, cmp.Or(u.Port(), port))
+	if host := hostHeader(name, u.Port()); httpguts.ValidHostHeader(host) {
+		p.host = host
 	}
 	return p
+}
+
+// hostHeader is the host and port as a URL names them. The zone of an IPv6 address means
+// nothing to the server (RFC 6874 §1).
+func hostHeader(name, port string) string {
+	name, _, _ = strings.Cut(name, "%")
+	switch {
+	case port != "":
+		return net.JoinHostPort(name, port)
+	case strings.Contains(name, ":"):
+		return "[" + name + "]"
+	}
+	return name
 }
 
 // take returns a connection that waits, or a new one. used says which.

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 
 	"golang.org/x/net/http/httpguts"
@@ -39,7 +38,7 @@ const maxKept = 64 << 10
 // Request begins a request. The target is its path and query as they are sent.
 func (p *Pool) Request(method, target string) *Request {
 	r := &Request{pool: p, method: method, head: heads.Get().(*[]byte)}
-	r.broken = !httpguts.ValidHeaderFieldName(method) || !isTarget(target)
+	r.broken = p.host == "" || !httpguts.ValidHeaderFieldName(method) || !isTarget(target)
 	b := append((*r.head)[:0], method...)
 	b = append(b, ' ')
 	b = append(b, target...)
@@ -63,10 +62,10 @@ func isTarget(target string) bool {
 }
 
 // Add writes a header. The fields that frame the message (Content-Length,
-// Transfer-Encoding, Connection, Host, Trailer) are the relay's own and must not be
-// added.
+// Transfer-Encoding, Connection, Host, Trailer) are the relay's own: with one of them the
+// request is malformed.
 func (r *Request) Add(name, value string) {
-	if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+	if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) || frames(name) {
 		r.broken = true
 		return
 	}
@@ -76,11 +75,28 @@ func (r *Request) Add(name, value string) {
 	*r.head = append(b, "\r\n"...)
 }
 
+// frames reports the names of the fields that say where a message ends and whose it is.
+func frames(name string) bool {
+	switch len(name) {
+	case len("Host"):
+		return strings.EqualFold(name, "Host")
+	case len("Trailer"):
+		return strings.EqualFold(name, "Trailer")
+	case len("Connection"):
+		return strings.EqualFold(name, "Connection")
+	case len("Content-Length"):
+		return strings.EqualFold(name, "Content-Length")
+	case len("Transfer-Encoding"):
+		return strings.EqualFold(name, "Transfer-Encoding")
+	}
+	return false
+}
+
 // Send writes the request and reads the head of the answer; informational answers
 // before it are handed to inform, which may be nil. body is nil where the request
 // has none, which is not the same as an empty one; it must not change until the
 // Response is closed. When ctx ends, so does whatever waits for the server, until
-// then and while the answer is read.
+// then and while the answer is read; the error is that of ctx.
 //
 // A nil error comes with a Response that has to be closed.
 func (r *Request) Send(ctx context.Context, body []byte, inform func(code int, header http.Header)) (*Response, error) {
@@ -100,47 +116,70 @@ func (r *Request) Send(ctx context.Context, body []byte, inform func(code int, h
 	}
 	*r.head = b
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		c, used, err := r.pool.take(ctx)
 		if err != nil {
 			return nil, err
 		}
 		res, err := r.exchange(ctx, c, body, inform)
-		if err == nil {
-			return res, nil
-		}
-		// The server may have closed in the moment between the look and the write. What
-		// changes nothing is asked again, on another connection.
-		if !used || r.method != http.MethodGet || ctx.Err() != nil || !errors.Is(err, io.EOF) {
-			return nil, err
+		if err == nil || !used || !r.repeats(err) {
+			return res, err
 		}
 	}
+}
+
+var (
+	// errUnsent says that not a byte of the request went out.
+	errUnsent = errors.New("it takes nothing")
+	// errUnanswered says that not a byte of an answer came.
+	errUnanswered = errors.New("it gives no answer")
+)
+
+// repeats reports whether a request that failed so is sent again on another connection:
+// the server may have closed this one in the moment between the look and the write. One
+// that may have arrived is repeated only if it changes nothing.
+func (r *Request) repeats(err error) bool {
+	return errors.Is(err, errUnsent) || errors.Is(err, errUnanswered) && isSafe(r.method)
+}
+
+// isSafe reports the methods that change nothing (RFC 9110 §9.2.1).
+func isSafe(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
 }
 
 // exchange writes on c and reads the head of the answer. body is what does not stand
 // in the head already.
 func (r *Request) exchange(ctx context.Context, c *conn, body []byte, inform func(int, http.Header)) (*Response, error) {
-	res := &Response{pool: r.pool, conn: c, stop: context.AfterFunc(ctx, c.abort)}
+	res := &Response{ctx: ctx, pool: r.pool, conn: c, stop: context.AfterFunc(ctx, c.abort)}
 	if len(body) == 0 {
-		if _, err := c.Write(*r.head); err != nil {
-			return nil, res.fail(ctx, fmt.Errorf("write to the upstream: %w", unexpected(err)))
+		if err := writeHead(c, *r.head); err != nil {
+			return nil, res.fail(fmt.Errorf("write to the upstream: %w", err))
 		}
 	} else {
 		// A server may answer before it has read it all, and wait until that is read.
 		res.write(append([]byte(nil), *r.head...), body)
 	}
 	if err := res.readHead(r.method, inform); err != nil {
-		return nil, res.fail(ctx, fmt.Errorf("read the upstream's answer: %w", err))
+		return nil, res.fail(fmt.Errorf("read the upstream's answer: %w", err))
 	}
 	return res, nil
 }
 
-// unexpected makes a connection that was closed before us look as one that was closed
-// behind us: neither has an answer.
-func unexpected(err error) error {
-	if isClosed(err) {
-		return io.EOF
+func writeHead(c *conn, head []byte) error {
+	n, err := c.Write(head)
+	switch {
+	case err == nil:
+		return nil
+	case n == 0:
+		return fmt.Errorf("%w: %w", errUnsent, err)
 	}
-	return err
+	return fmt.Errorf("%w: %w", errUnanswered, err)
 }
 
 func (r *Request) release() {
@@ -148,10 +187,4 @@ func (r *Request) release() {
 		heads.Put(r.head)
 	}
 	r.head = nil
-}
-
-// isTimeout reports whether an error comes from abort.
-func isTimeout(err error) bool {
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout()
 }

@@ -37,15 +37,18 @@ var _ = Describe("A protected server", func() {
 	It("keeps validating while the authorization server is down", func(ctx context.Context) {
 		token := clientToken(ctx, "todo:read")
 		kubectl(ctx, "-n", "mcpauth-system", "scale", "deployment", "mcpauth-operator", "--replicas=0")
-		kubectl(ctx, "-n", "mcpauth-system", "scale", "deployment", "mcpauth-main", "--replicas=0")
 		DeferCleanup(func(ctx context.Context) {
 			kubectl(ctx, "-n", "mcpauth-system", "scale", "deployment", "mcpauth-operator", "--replicas=1")
 			kubectl(ctx, "-n", "mcpauth-system", "scale", "deployment", "mcpauth-main", "--replicas=1")
 			settle(ctx)
 		}, NodeTimeout(5*time.Minute))
-		Eventually(func(ctx context.Context) string {
+		pods := func(ctx context.Context) string {
 			return kubectl(ctx, "-n", "mcpauth-system", "get", "pods", "-o", "name")
-		}).WithContext(ctx).Should(BeEmpty())
+		}
+		// As long as it runs, the operator puts the other back.
+		Eventually(pods).WithContext(ctx).ShouldNot(ContainSubstring("mcpauth-operator"))
+		kubectl(ctx, "-n", "mcpauth-system", "scale", "deployment", "mcpauth-main", "--replicas=0")
+		Eventually(pods).WithContext(ctx).Should(BeEmpty())
 
 		response, body := call(ctx, token, "list_tasks")
 		Expect(response.StatusCode).To(Equal(http.StatusOK), body)

@@ -18,7 +18,7 @@
 //	 8 create_task              403 insufficient_scope, and nothing happened
 //	 9 create_task              allowed after consent to more
 //	10 refresh                  both tokens are new
-//	11 revoke                   and refreshing fails with invalid_grant
+//	11 revoke                   refreshing fails with invalid_grant, and calling with 401
 //
 // Nothing that Run prints or returns holds a whole token, code or password.
 package journey

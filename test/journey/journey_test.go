@@ -91,6 +91,7 @@ func TestABrokenPromiseFailsTheStepThatMeetsIt(t *testing.T) {
 		{"a refusal that names no scope", journeytest.Faults{NoWriteScope: true}, 9, "(none)"},
 		{"a refresh token that stays", journeytest.Faults{KeepsRefresh: true}, 10, "the old one"},
 		{"a revocation without effect", journeytest.Faults{IgnoresRevocation: true}, 11, "a new token"},
+		{"an access token that outlives its grant", journeytest.Faults{KeepsAccess: true}, 11, "200 OK"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

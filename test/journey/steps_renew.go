@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"golang.org/x/oauth2"
 )
@@ -45,6 +46,7 @@ func (s *story) refresh(ctx context.Context) (string, error) {
 // revoke is step 11: RFC 7009. The SDK has no revocation, so the client's HTTP
 // client makes the request; that refreshing fails is the SDK's finding again.
 func (s *story) revoke(ctx context.Context) (string, error) {
+	access := s.client.tokens.held().AccessToken
 	form := url.Values{
 		"token":           {s.client.tokens.held().RefreshToken},
 		"token_type_hint": {"refresh_token"},
@@ -65,8 +67,51 @@ func (s *story) revoke(ctx context.Context) (string, error) {
 		body, _ := io.ReadAll(io.LimitReader(response.Body, maxPageText)) // only for the message
 		return "", expected("200 OK", response.Status+" "+string(body), nil)
 	}
-	return "the refresh token is dead: invalid_grant", s.checkRevoked()
+	revoked := time.Now()
+	if err := s.checkRevoked(); err != nil {
+		return "", err
+	}
+	if err := s.awaitRefusal(ctx, access); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("the refresh token is dead at once, the access token after %d ms", time.Since(revoked).Milliseconds()), nil
 }
+
+// awaitRefusal calls with an access token, as somebody would who took it, until the
+// server refuses it.
+func (s *story) awaitRefusal(ctx context.Context, access string) error {
+	const ping = `{"jsonrpc":"2.0","id":1,"method":"ping"}`
+	status := ""
+	for deadline := time.Now().Add(revocationPatience); time.Now().Before(deadline); {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.opts.MCPURL, strings.NewReader(ping))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Accept", "application/json, text/event-stream")
+		req.Header.Set("Authorization", "Bearer "+access)
+		response, err := s.client.watch.next.RoundTrip(req)
+		if err != nil {
+			return expected("an answer from "+s.opts.MCPURL, "", err)
+		}
+		_ = response.Body.Close() // its status says all
+		if response.StatusCode == http.StatusUnauthorized {
+			s.out.say("access token", fmt.Sprintf("%s → %s", named(access), response.Status))
+			return nil
+		}
+		status = response.Status
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return expected(fmt.Sprintf("401 for the revoked grant's access token within %s", revocationPatience), status, nil)
+}
+
+// revocationPatience is more than the five seconds in which a revocation counts
+// everywhere, for machines that are busy.
+const revocationPatience = 15 * time.Second
 
 func (s *story) checkRevoked() error {
 	const want = "refreshing to fail with invalid_grant"

@@ -29,8 +29,8 @@ type authorizationServer struct {
 	server *http.Server
 	url    string
 	keys   []byte
-	// followed is how many requests for the feed have come.
-	followed atomic.Int64
+	// followers is how many have begun to follow the feed: whoever has no cursor yet.
+	followers atomic.Int64
 }
 
 func startAuthorizationServer(rings ...*keyring.Ring) (*authorizationServer, error) {
@@ -69,8 +69,11 @@ func (a *authorizationServer) serveKeys(w http.ResponseWriter, _ *http.Request) 
 
 // serveFeed holds a request for as long as it may wait.
 func (a *authorizationServer) serveFeed(w http.ResponseWriter, r *http.Request) {
-	a.followed.Add(1)
-	seconds, _ := strconv.Atoi(r.URL.Query().Get(revocation.ParameterWait)) // none is zero
+	query := r.URL.Query()
+	if !query.Has(revocation.ParameterAfter) {
+		a.followers.Add(1)
+	}
+	seconds, _ := strconv.Atoi(query.Get(revocation.ParameterWait)) // none is zero
 	select {
 	case <-time.After(min(time.Duration(seconds)*time.Second, revocation.MaxWait)):
 	case <-r.Context().Done():

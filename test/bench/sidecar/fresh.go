@@ -61,6 +61,7 @@ func (b *bench) compareFresh(ctx context.Context, algorithm keyring.Algorithm, b
 	r.noteCores(title)
 	return b.explain(ctx, explained{
 		title: title, verdicts: []report.Verdict{verdict},
+		most: time.Duration(float64(n) / r.sidecar.taken.PerSecond() * float64(time.Second) * 3 / 4),
 		// A sidecar of its own has seen none of them, and has the most that there are.
 		load: func(ctx context.Context, s *server, atLeast time.Duration, begin func() error) error {
 			_, err := sample.Take(ctx, s.target(b), atLeast, sample.Workload{

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/mcpauth/mcpauth/oauth/accesstoken"
 	"github.com/mcpauth/mcpauth/oauth/keyring"
+	"github.com/mcpauth/mcpauth/oauth/revocation"
 	"github.com/mcpauth/mcpauth/policy"
 	"github.com/mcpauth/mcpauth/test/bench/internal/child"
 	"github.com/mcpauth/mcpauth/test/bench/internal/profile"
@@ -57,7 +59,7 @@ func TestARunMeasuresEverythingAndWritesTheDocument(t *testing.T) {
 		t.Errorf("the document is\n%s", written)
 	}
 	for _, figure := range []string{
-		"load generator, against the MCP server itself", "known tokens, 2 connections", "known tokens, 4 connections", "known tokens, 4 connections, p99",
+		"load generator, against the MCP server itself", "a second bare proxy, 2 connections", "known tokens, 2 connections", "known tokens, 4 connections", "known tokens, 4 connections, p99",
 		"known tokens, 4 connections, of a core a request", "known tokens, 4 connections, new ones to the MCP server",
 		"new RS256 tokens, 2 connections", "new ES256 tokens, 2 connections", "new EdDSA tokens, 2 connections",
 		"first event of a stream", "resident memory, idle", "resident memory, an open stream", "start to /readyz", "size of the program",
@@ -174,6 +176,31 @@ func TestARatioIsThatOfNeighbours(t *testing.T) {
 	}
 	if got := r.ratio(cost); got != 2 {
 		t.Errorf("it is %v", got)
+	}
+}
+
+func TestTheFeedIsEmptyAndHeld(t *testing.T) {
+	a, err := startAuthorizationServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	set := &revocation.Set{}
+	follower := &revocation.Follower{URL: a.url + feedPath, Set: set, Wait: time.Second}
+	ended := make(chan struct{})
+	go func() { defer close(ended); follower.Run(ctx) }()
+	for begun := time.Now(); follower.LastContact().IsZero(); time.Sleep(time.Millisecond) {
+		if time.Since(begun) > 30*time.Second {
+			t.Fatal("waited 30 s in vain for the feed's first answer")
+		}
+	}
+	stop()
+	<-ended
+	if a.followers.Load() != 1 || set.Len() != 0 {
+		t.Errorf("%d followers, %d revocations", a.followers.Load(), set.Len())
+	}
+	if err := a.stop(); err != nil {
+		t.Error(err)
 	}
 }
 

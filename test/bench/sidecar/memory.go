@@ -28,7 +28,7 @@ func mib(kib int) string { return fmt.Sprintf("%.1f MiB", float64(kib)/1024) }
 // measureMemory looks at processes that have just been started, since what one holds
 // depends on what it has done: without a request, and with many streams.
 func (b *bench) measureMemory(ctx context.Context) (err error) {
-	asked := b.authorization.followed.Load()
+	followers := b.authorization.followers.Load()
 	s, err := b.serve(ctx, b.program)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (b *bench) measureMemory(ctx context.Context) (err error) {
 	if err := b.addIdle(s.PID()); err != nil {
 		return err
 	}
-	if b.authorization.followed.Load() == asked {
+	if b.authorization.followers.Load() == followers {
 		b.note("resident memory, idle: the sidecar has not asked for the feed of revocations; following it will take more.")
 	}
 	return b.compareStreams(ctx, s, bare)

@@ -19,17 +19,33 @@ import (
 type explained struct {
 	title    string
 	verdicts []report.Verdict
+	// most is how long the load can last, where it cannot for ever; zero is for ever.
+	most time.Duration
 	// load runs it for at least so long against a sidecar of its own, which has symbols, and calls begin when
 	// everything is ready.
 	load func(ctx context.Context, s *server, atLeast time.Duration, begin func() error) error
 }
 
-// profiledRounds is how long a profile takes, in rounds, and perfStart what perf may
-// need before it sees something.
 const (
-	profiledRounds = 3
-	perfStart      = 500 * time.Millisecond
+	// profiledRounds is how long a profile takes, in rounds: of a load that missed its
+	// bound, and of one that somebody wants to see more of.
+	profiledRounds       = 3
+	profiledRoundsAlways = 10
+	// perfStart is what perf may need before it sees something.
+	perfStart = 500 * time.Millisecond
 )
+
+// profiled is how long a profile of the load takes.
+func (b *bench) profiled(e explained) time.Duration {
+	duration := profiledRounds * b.round
+	if b.profile == profileAlways {
+		duration = profiledRoundsAlways * b.round
+	}
+	if e.most > 0 {
+		duration = min(duration, e.most)
+	}
+	return duration
+}
 
 // explain profiles a load where a bound was missed, and where profiles are wanted
 // anyway.
@@ -47,7 +63,7 @@ func (b *bench) explain(ctx context.Context, e explained) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Stop()) }()
-	o := profile.Options{Path: filepath.Join(b.folder, "perf.data"), Duration: profiledRounds * b.round, Process: s.Name, Own: b.profile == profileAlways}
+	o := profile.Options{Path: filepath.Join(b.folder, "perf.data"), Duration: b.profiled(e), Process: s.Name, Own: b.profile == profileAlways, Relative: true}
 	if b.profiles != "" {
 		o.Path = filepath.Join(b.profiles, profile.FileName(e.title))
 	}

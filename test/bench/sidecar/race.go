@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mcpauth/mcpauth/test/bench/internal/load"
@@ -19,7 +20,10 @@ type side struct {
 	upstream string
 	// before is called before each of its turns; nil does nothing.
 	before func() error
-	taken  sample.Samples
+	// check sees to it that a turn of so many calls did all of its work; nil checks
+	// nothing. It is asked about the first turn, which is not counted.
+	check func(ctx context.Context, calls int) error
+	taken sample.Samples
 	// dialed is how many connections it made to the MCP server while it was measured.
 	dialed int
 }
@@ -33,26 +37,43 @@ type race struct {
 }
 
 func (b *bench) newRace() *race {
-	behind := b.upstream.child.PID()
 	return &race{
-		bench: b, duration: b.round,
-		sidecar: &side{target: b.sidecar.target(b), upstream: b.upstream.sidecar, before: b.sidecar.clear},
-		bare:    &side{target: sample.Target{Address: b.bare.address, PID: b.bare.child.PID(), Behind: behind}, upstream: b.upstream.bare},
+		bench: b, duration: b.round, bare: b.newBareSide(b.bare),
+		sidecar: &side{target: b.sidecar.target(b), upstream: b.upstream.sidecar, before: b.sidecar.clear, check: b.sidecar.awaitAudit},
 	}
 }
 
-// run lets both take turns, once more than is counted.
-func (r *race) run(ctx context.Context, name string, scripts func(round int) []load.Script) error {
+func (b *bench) newBareSide(bare *bareProxy) *side {
+	return &side{
+		target:   sample.Target{Address: bare.address, PID: bare.child.PID(), Behind: b.upstream.child.PID()},
+		upstream: b.upstream.bare,
+	}
+}
+
+// run lets both take turns, once more than is counted, each on connections that stay.
+func (r *race) run(ctx context.Context, name string, scripts func(round int) []load.Script) (err error) {
+	for _, s := range []*side{r.sidecar, r.bare} {
+		if s.target.Connections, err = load.Dial(ctx, s.target.Address, len(scripts(0))); err != nil {
+			return err
+		}
+		defer s.target.Connections.Close()
+	}
 	for round := range r.bench.rounds + 1 {
 		w := sample.Workload{Name: name, Scripts: func(context.Context) ([]load.Script, error) { return scripts(round), nil }}
-		for _, s := range []*side{r.sidecar, r.bare} {
+		order := []*side{r.sidecar, r.bare}
+		if round%2 == 1 {
+			slices.Reverse(order) // to come second is no advantage
+		}
+		for _, s := range order {
 			if err := r.turn(ctx, s, w, round > 0); err != nil {
 				return err
 			}
 		}
 		if round == 0 {
-			if err := r.bench.sidecar.awaitAudit(ctx, r.sidecar.taken[0].Requests()); err != nil {
-				return err
+			if r.sidecar.check != nil {
+				if err := r.sidecar.check(ctx, r.sidecar.taken[0].Requests()); err != nil {
+					return err
+				}
 			}
 			r.sidecar.taken, r.bare.taken = nil, nil
 		}

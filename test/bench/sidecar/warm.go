@@ -20,27 +20,6 @@ const (
 	boundCost  = 1.0
 )
 
-// measureGenerator finds out what a request costs the generator, which shares the
-// cores with everything that it measures.
-func (b *bench) measureGenerator(ctx context.Context) error {
-	tokens, err := sign(b.rings[keyring.EdDSA], b.connections[0])
-	if err != nil {
-		return err
-	}
-	requests := prepared(tokens, call)
-	taken, err := sample.Take(ctx, sample.Target{Address: b.upstream.bare, PID: b.upstream.child.PID()}, b.round, sample.Workload{
-		Name: "generator", Scripts: func(context.Context) ([]load.Script, error) { return callers(requests, b.connections[0], false), nil },
-	})
-	if err != nil {
-		return err
-	}
-	b.add(report.Row{
-		Figure: "load generator, against the MCP server itself", Measured: report.Time(taken.GeneratorCost) + " of a core a request",
-		Beside: fmt.Sprintf("%s requests/s, %s of a core each", report.Count(taken.PerSecond()), report.Time(taken.Cost)),
-	})
-	return nil
-}
-
 // measureWarm calls with tokens that both sides know.
 func (b *bench) measureWarm(ctx context.Context) error {
 	if err := b.warmUp(ctx); err != nil {

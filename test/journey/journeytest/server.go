@@ -3,6 +3,7 @@ package journeytest
 import (
 	"crypto/rand"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -117,6 +118,9 @@ func (w *World) revoke(rw http.ResponseWriter, r *http.Request) {
 	defer w.mu.Unlock()
 	if g, ok := w.refresh[token]; ok && g.client == r.PostFormValue("client_id") && !w.faults.IgnoresRevocation {
 		delete(w.refresh, token)
+		if !w.faults.KeepsAccess {
+			maps.DeleteFunc(w.access, func(_ string, other grant) bool { return other.client == g.client })
+		}
 	}
 	rw.WriteHeader(http.StatusOK)
 }

@@ -40,6 +40,8 @@ type Faults struct {
 	KeepsRefresh bool
 	// IgnoresRevocation answers 200 and revokes nothing.
 	IgnoresRevocation bool
+	// KeepsAccess revokes the refresh token alone: access tokens live until they expire.
+	KeepsAccess bool
 }
 
 // World is a running authorization server and todo server.

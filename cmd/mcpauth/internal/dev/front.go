@@ -56,12 +56,17 @@ func (f fronts) addServer(issuer string, handler http.Handler) error {
 	return nil
 }
 
-func (f fronts) addSidecar(resource string, handler http.Handler) error {
+// addSidecar mounts a sidecar at its resource's path and where its clients post
+// messages, if that is another.
+func (f fronts) addSidecar(resource, messagePath string, handler http.Handler) error {
 	front, u, err := f.at(resource)
 	if err != nil {
 		return err
 	}
 	front.mounts = append(front.mounts, mount{path: strings.TrimSuffix(u.Path, "/"), handler: handler})
+	if messagePath != "" {
+		front.mounts = append(front.mounts, mount{path: strings.TrimSuffix(messagePath, "/"), handler: handler})
+	}
 	slices.SortFunc(front.mounts, func(a, b mount) int { return cmp.Compare(len(b.path), len(a.path)) })
 	return nil
 }

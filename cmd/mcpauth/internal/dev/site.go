@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/mcpauth/mcpauth/oauth/accesstoken"
 	"github.com/mcpauth/mcpauth/oauth/jwks"
 	"github.com/mcpauth/mcpauth/oauth/keyring"
+	"github.com/mcpauth/mcpauth/oauth/revocation"
 	"github.com/mcpauth/mcpauth/policy"
 	"github.com/mcpauth/mcpauth/sidecar"
 )
@@ -43,6 +45,8 @@ type site struct {
 	servers  []*authserver.Server
 	stores   []store.Store
 	sidecars []*sidecar.Sidecar
+	// feeds tell the sidecars what was revoked, each of one authorization server.
+	feeds []*revocation.Follower
 
 	summary summary
 }
@@ -59,10 +63,10 @@ func build(ctx context.Context, in buildInput) (_ *site, err error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := make(map[types.NamespacedName]accesstoken.KeySource)
+	issuers := make(map[types.NamespacedName]issuer)
 	for _, object := range in.manifests.Input.AuthorizationServers {
 		name := types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
-		if keys[name], err = s.addServer(ctx, in, object, in.result.Catalogs[name], byServer[name]); err != nil {
+		if issuers[name], err = s.addServer(ctx, in, object, in.result.Catalogs[name], byServer[name]); err != nil {
 			return nil, err
 		}
 	}
@@ -72,7 +76,7 @@ func build(ctx context.Context, in buildInput) (_ *site, err error) {
 	}
 	for _, name := range names {
 		server := in.result.Servers[name]
-		if err := s.addSidecar(in, server, keys[server.AuthorizationServer]); err != nil {
+		if err := s.addSidecar(in, server, issuers[server.AuthorizationServer]); err != nil {
 			return nil, err
 		}
 	}
@@ -80,16 +84,22 @@ func build(ctx context.Context, in buildInput) (_ *site, err error) {
 	return s, nil
 }
 
-func (s *site) addServer(ctx context.Context, in buildInput, object *v1alpha1.AuthorizationServer, served *catalog.Catalog, kept *secrets) (accesstoken.KeySource, error) {
+// issuer is what a sidecar knows of an authorization server.
+type issuer struct {
+	keys    accesstoken.KeySource
+	revoked *revocation.Set
+}
+
+func (s *site) addServer(ctx context.Context, in buildInput, object *v1alpha1.AuthorizationServer, served *catalog.Catalog, kept *secrets) (issuer, error) {
 	name := types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
 	algorithm := keyring.Algorithm(cmp.Or(object.Spec.SigningAlgorithm, v1alpha1.SigningRS256))
 	ring, err := in.folder.ring(name, algorithm, time.Now())
 	if err != nil {
-		return nil, err
+		return issuer{}, err
 	}
 	database, err := in.openStore(ctx, object)
 	if err != nil {
-		return nil, err
+		return issuer{}, err
 	}
 	s.stores = append(s.stores, database)
 	server, err := authserver.New(authserver.Options{
@@ -99,13 +109,21 @@ func (s *site) addServer(ctx context.Context, in buildInput, object *v1alpha1.Au
 		Audit: in.events, Logger: in.logger,
 	})
 	if err != nil {
-		return nil, err
+		return issuer{}, err
 	}
 	s.servers = append(s.servers, server)
 	if err := s.fronts.addServer(served.Issuer(), server); err != nil {
-		return nil, err
+		return issuer{}, err
 	}
-	return keySet(ring)
+	keys, err := keySet(ring)
+	if err != nil {
+		return issuer{}, err
+	}
+	made := issuer{keys: keys, revoked: &revocation.Set{}}
+	s.feeds = append(s.feeds, &revocation.Follower{
+		URL: strings.TrimSuffix(served.Issuer(), "/") + "/revocations", Set: made.revoked, Logger: in.logger,
+	})
+	return made, nil
 }
 
 // keySet is the ring's public half, as a sidecar sees it.
@@ -117,29 +135,33 @@ func keySet(ring *keyring.Ring) (accesstoken.KeySource, error) {
 	return jwks.Parse(encoded)
 }
 
-func (s *site) addSidecar(in buildInput, server *compiler.Server, keys accesstoken.KeySource) error {
+func (s *site) addSidecar(in buildInput, server *compiler.Server, from issuer) error {
 	if err := server.Policy.Prepare(); err != nil {
 		return fmt.Errorf("the policy of %s: %w", server.Policy.Server, err)
 	}
 	var current atomic.Pointer[policy.Policy]
 	current.Store(server.Policy)
 	proxy := sidecar.New(sidecar.Options{
-		Policy: current.Load, Keys: keys,
+		Policy: current.Load, Keys: from.keys, Revocations: from.revoked,
 		Audit: in.events, Logger: in.logger,
 	})
 	s.sidecars = append(s.sidecars, proxy)
-	return s.fronts.addSidecar(server.Policy.Resource, proxy)
+	return s.fronts.addSidecar(server.Policy.Resource, server.Policy.Upstream.MessagePath, proxy)
 }
 
 func (s *site) endpoints() []process.Endpoint {
 	var endpoints []process.Endpoint
 	for address, front := range s.fronts {
-		endpoints = append(endpoints, process.Endpoint{Address: address, Handler: http.Handler(front), OnStop: s.endStreams})
+		endpoints = append(endpoints, process.Endpoint{Address: address, Handler: http.Handler(front), OnStop: s.endWaits})
 	}
 	return endpoints
 }
 
-func (s *site) endStreams() {
+// endWaits ends what only waits and would hold up a graceful stop.
+func (s *site) endWaits() {
+	for _, server := range s.servers {
+		server.EndWaits()
+	}
 	for _, proxy := range s.sidecars {
 		proxy.EndStreams()
 	}
@@ -149,6 +171,9 @@ func (s *site) serve(ctx context.Context, listening *process.Listening) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, server := range s.servers {
 		group.Go(func() error { return server.Run(ctx) })
+	}
+	for _, feed := range s.feeds {
+		group.Go(func() error { feed.Run(ctx); return nil })
 	}
 	group.Go(func() error { return listening.Serve(ctx) })
 	return group.Wait()

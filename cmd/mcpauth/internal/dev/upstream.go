@@ -40,7 +40,7 @@ func applyUpstreams(result *compiler.Result, upstreams map[string]string) ([]typ
 		for _, key := range []string{name.String(), name.Name} {
 			if raw, ok := upstreams[key]; ok {
 				used[key] = true
-				server.Policy.Upstream = policy.Upstream{URL: withPath(raw, server.Policy)}
+				server.Policy.Upstream = policy.Upstream{URL: withPath(raw, server.Policy), MessagePath: server.Policy.Upstream.MessagePath}
 				break
 			}
 		}

@@ -54,22 +54,48 @@ func (r Result) Quantile(q float64) time.Duration {
 // grace bounds how long an answer may take that is awaited when the time is up.
 const grace = 10 * time.Second
 
-// Run opens a keep-alive connection for each script and lets all of them talk at
-// once, for the duration or until they have nothing left to say.
+// Run opens a keep-alive connection for each script, lets all of them talk at once,
+// for the duration or until they have nothing left to say, and closes them.
 func Run(ctx context.Context, address string, duration time.Duration, scripts []Script) (Result, error) {
-	connections := make([]*connection, 0, len(scripts))
-	defer func() {
-		for _, c := range connections {
-			_ = c.Close()
-		}
-	}()
+	connections, err := Dial(ctx, address, len(scripts))
+	if err != nil {
+		return Result{}, err
+	}
+	defer connections.Close()
+	return connections.Run(ctx, duration, scripts)
+}
+
+// Connections are open keep-alive connections, for several runs one after another.
+type Connections []*connection
+
+// Dial opens n connections. Somebody has to close them.
+func Dial(ctx context.Context, address string, n int) (Connections, error) {
+	connections := make(Connections, 0, n)
 	var dialer net.Dialer
-	for range scripts {
+	for range n {
 		conn, err := dialer.DialContext(ctx, "tcp", address)
 		if err != nil {
-			return Result{}, fmt.Errorf("connect: %w", err)
+			connections.Close()
+			return nil, fmt.Errorf("connect: %w", err)
 		}
 		connections = append(connections, newConnection(conn))
+	}
+	return connections, nil
+}
+
+// Close closes all of them.
+func (connections Connections) Close() {
+	for _, c := range connections {
+		_ = c.Close() // nothing is lost
+	}
+}
+
+// Run lets each script talk on a connection of its own, all at once, for the duration
+// or until they have nothing left to say. After an error the connections are of no
+// more use.
+func (connections Connections) Run(ctx context.Context, duration time.Duration, scripts []Script) (Result, error) {
+	if len(scripts) > len(connections) {
+		return Result{}, fmt.Errorf("there are %d connections for %d scripts", len(connections), len(scripts))
 	}
 	begin := time.Now()
 	until := begin.Add(duration)

@@ -82,6 +82,47 @@ type scriptOf struct {
 func (s *scriptOf) Next() []byte                           { return s.next() }
 func (s *scriptOf) Answered(status int, body []byte) error { return s.answered(status, body) }
 
+func TestConnectionsLastForSeveralRuns(t *testing.T) {
+	var opened atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	connections, err := Dial(t.Context(), address(server), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connections.Close()
+	for range 3 {
+		var scripts []Script
+		for range 2 {
+			scripts = append(scripts, &script{requests: [][]byte{Get("bench", "/"), Get("bench", "/")}, answered: func(int, []byte) error { return nil }})
+		}
+		if result, err := connections.Run(t.Context(), time.Minute, scripts); err != nil || result.Requests() != 4 {
+			t.Errorf("%d requests, %v", result.Requests(), err)
+		}
+	}
+	if n := opened.Load(); n != 2 {
+		t.Errorf("%d connections were opened", n)
+	}
+	if _, err := connections.Run(t.Context(), time.Minute, make([]Script, 3)); err == nil {
+		t.Error("three scripts shared two connections")
+	}
+}
+
+func TestWhereNobodyListensNothingRuns(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	gone := address(server)
+	server.Close()
+	if _, err := Run(t.Context(), gone, time.Minute, make([]Script, 1)); err == nil {
+		t.Error("it connected")
+	}
+}
+
 func TestARunEndsWhenItsTimeIsUp(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
 	defer server.Close()

@@ -16,6 +16,9 @@ import (
 func (o Options) list(ctx context.Context) (string, error) {
 	read := func(args ...string) ([]byte, error) {
 		args = append([]string{"report", "--input=" + o.Path, "--stdio", "--quiet", "--call-graph=none", "--field-separator=;"}, args...)
+		if o.Relative {
+			args = append(args, "--percentage=relative")
+		}
 		output, err := exec.CommandContext(ctx, "perf", args...).Output()
 		if err != nil {
 			return nil, fmt.Errorf("read a profile: %w", err)
@@ -39,11 +42,19 @@ func (o Options) list(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	fmt.Fprintf(&text, "\nof these, in and below the functions of %s:\n", o.Process)
+	fmt.Fprintf(&text, "\n%s, in and below the functions of %s:\n", o.whole(), o.Process)
 	for _, line := range profileLines(functions, 24, functionLine) {
 		fmt.Fprintln(&text, line)
 	}
 	return text.String(), nil
+}
+
+// whole is what the shares of functions are of.
+func (o Options) whole() string {
+	if o.Relative {
+		return "of what it did"
+	}
+	return "of these"
 }
 
 func (o Options) listOwn(text *strings.Builder, read func(args ...string) ([]byte, error)) error {
@@ -51,7 +62,7 @@ func (o Options) listOwn(text *strings.Builder, read func(args ...string) ([]byt
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(text, "\nof these, in the functions themselves of %s, and of the kernel for it:\n", o.Process)
+	fmt.Fprintf(text, "\n%s, in the functions themselves of %s, and of the kernel for it:\n", o.whole(), o.Process)
 	for _, line := range profileLines(functions, 40, ownLine) {
 		fmt.Fprintln(text, line)
 	}

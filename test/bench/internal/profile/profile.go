@@ -27,6 +27,9 @@ type Options struct {
 	Process string
 	// Own lists the functions by what they spend themselves, too.
 	Own bool
+	// Relative lists the functions as shares of what the process did, and not of all
+	// that the cores could do.
+	Relative bool
 }
 
 // Check says with ErrNone that there cannot be a profile.

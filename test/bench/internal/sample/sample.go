@@ -19,6 +19,16 @@ type Target struct {
 	Address string
 	// PID is its process, and Behind one that it calls on; 0 where there is none.
 	PID, Behind int
+	// Connections are used where there are any; else every run has its own.
+	Connections load.Connections
+}
+
+// run lets the scripts talk to the target.
+func (t Target) run(ctx context.Context, duration time.Duration, scripts []load.Script) (load.Result, error) {
+	if t.Connections == nil {
+		return load.Run(ctx, t.Address, duration, scripts)
+	}
+	return t.Connections.Run(ctx, duration, scripts)
 }
 
 // Workload is something to ask a target for.
@@ -57,7 +67,7 @@ func Take(ctx context.Context, target Target, duration time.Duration, w Workload
 	if err != nil {
 		return Sample{}, err
 	}
-	result, err := load.Run(ctx, target.Address, duration, scripts)
+	result, err := target.run(ctx, duration, scripts)
 	if err != nil {
 		return Sample{}, fmt.Errorf("%s: %w", w.Name, err)
 	}
