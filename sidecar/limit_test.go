@@ -82,6 +82,22 @@ func TestCallersWhoAskTooOftenAreToldWhenToComeBack(t *testing.T) {
 	}
 }
 
+// A client that is told 0 comes back at once, and one that is told a fraction cannot read.
+func TestATimeToComeBackAtIsAWholeSecondAtLeast(t *testing.T) {
+	b := limited(t, policy.Limits{User: policy.Rate{PerSecond: 2, Burst: 1}})
+	bearer := token(t, "todo:read")
+	for range 100 {
+		if got := b.post(t, bearer, call("get_task")); got.StatusCode != http.StatusOK {
+			wantTooMany(t, got)
+			if after := got.Header.Get("Retry-After"); after != "1" {
+				t.Errorf("Retry-After: %s, want 1", after)
+			}
+			return
+		}
+	}
+	t.Error("100 requests in a row were served, where two a second may be")
+}
+
 func TestTheAuditNamesWhoAskedTooOften(t *testing.T) {
 	b := limited(t, policy.Limits{Tool: rarely})
 	bearer := token(t, "todo:read")
@@ -173,7 +189,7 @@ func listening(w http.ResponseWriter, r *http.Request) {
 const listen = `{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{}}`
 
 // openStream opens an event stream that ends with the function that it returns.
-func openStream(t *testing.T, b *bench, r *http.Request) (status int, end context.CancelFunc) {
+func openStream(t *testing.T, r *http.Request) (status int, end context.CancelFunc) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
@@ -229,19 +245,19 @@ func TestOnlySoManyStreamsMayBeOpen(t *testing.T) {
 			var end context.CancelFunc
 			for i := range 2 {
 				var status int
-				if status, end = openStream(t, b, tt.opens[i](t, b, token(t, "todo:read"))); status != 200 {
+				if status, end = openStream(t, tt.opens[i](t, b, token(t, "todo:read"))); status != 200 {
 					t.Fatalf("stream %d: %d", i+1, status)
 				}
 			}
 			wantTooMany(t, b.send(t, tt.opens[2](t, b, token(t, "todo:read"))))
 			b.wantArrivals(t, 2)
 			wantStatus(t, b.post(t, token(t, "todo:read"), call("get_task")), 200) // calls are not streams
-			if status, _ := openStream(t, b, tt.opens[2](t, b, token(t, "todo:read", tt.another))); status != 200 {
+			if status, _ := openStream(t, tt.opens[2](t, b, token(t, "todo:read", tt.another))); status != 200 {
 				t.Errorf("somebody else's stream: %d", status)
 			}
 			end()
 			eventually(t, "the place of the stream that ended", func() bool {
-				status, _ := openStream(t, b, tt.opens[2](t, b, token(t, "todo:read")))
+				status, _ := openStream(t, tt.opens[2](t, b, token(t, "todo:read")))
 				return status == http.StatusOK
 			})
 			wantTooMany(t, b.send(t, tt.opens[2](t, b, token(t, "todo:read"))))
@@ -290,7 +306,7 @@ func TestLimitsOutliveAPolicyThatDoesNotChangeThem(t *testing.T) {
 	b := limited(t, policy.Limits{User: policy.Rate{PerSecond: 1.0 / 3600, Burst: 2, Streams: 1}})
 	b.handler = listening
 	current := reloading(b)
-	if status, _ := openStream(t, b, b.get(t, token(t, "todo:read"))); status != 200 {
+	if status, _ := openStream(t, b.get(t, token(t, "todo:read"))); status != 200 {
 		t.Fatalf("the stream: %d", status)
 	}
 	wantStatus(t, b.post(t, token(t, "todo:read"), call("get_task")), 200)
@@ -299,7 +315,7 @@ func TestLimitsOutliveAPolicyThatDoesNotChangeThem(t *testing.T) {
 	// Others may do what the new policy allows, and the streams are still counted.
 	bob := token(t, "todo:read", subject("bob"))
 	wantStatus(t, b.post(t, bob, call("create_task")), 200)
-	if status, _ := openStream(t, b, b.get(t, bob)); status != 200 {
+	if status, _ := openStream(t, b.get(t, bob)); status != 200 {
 		t.Fatalf("bob's stream: %d", status)
 	}
 	eventually(t, "both streams to be counted", func() bool {

@@ -359,7 +359,7 @@ func TestOtherAnswersMayBeCompressed(t *testing.T) {
 	})
 	for _, body := range []string{call("get_task"), initialize, "[" + call("get_task") + "]"} {
 		got := b.post(t, token(t, "todo:read"), body, header("Accept-Encoding", "br, gzip"))
-		if got.StatusCode != 200 || got.body != "opaque" || got.Header.Get("Content-Encoding") != "br" {
+		if got.StatusCode != http.StatusOK || got.body != "opaque" || got.Header.Get("Content-Encoding") != "br" {
 			t.Errorf("%d %s %v", got.StatusCode, got.body, got.Header)
 		}
 		if r, _ := b.last(t); r.Header.Get("Accept-Encoding") != "br, gzip" {

@@ -151,15 +151,15 @@ func TestTheGaugeOfStreamsGoesBackToZero(t *testing.T) {
 	b.handler = listening
 	open := func() float64 { return samples(t, registry, streams)[""] }
 	bearer := token(t, "todo:read")
-	_, endFirst := openStream(t, b, b.get(t, bearer))
-	_, endSecond := openStream(t, b, b.request(t, bearer, listen))
+	_, endFirst := openStream(t, b.get(t, bearer))
+	_, endSecond := openStream(t, b.request(t, bearer, listen))
 	if got := open(); got != 2 {
 		t.Errorf("%v streams are open, want 2", got)
 	}
 	endFirst()
 	endSecond()
 	eventually(t, "the streams to end", func() bool { return open() == 0 })
-	if status, _ := openStream(t, b, b.get(t, bearer)); status != 200 {
+	if status, _ := openStream(t, b.get(t, bearer)); status != 200 {
 		t.Fatalf("another stream: %d", status)
 	}
 	b.sidecar.EndStreams()

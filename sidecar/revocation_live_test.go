@@ -293,7 +293,7 @@ func TestAFeedThatIsSilentTooLongClosesTheServerUntilItIsBack(t *testing.T) {
 	r.feed.setCut(false)
 	r.feed.revoke("g-3") // a feed without news is heard when it has held the request for long enough
 	eventually(t, "requests to be served again", func() bool {
-		return r.post(t, good, call("get_task")).StatusCode == 200
+		return r.post(t, good, call("get_task")).StatusCode == http.StatusOK
 	})
 }
 

@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -31,6 +32,6 @@ func TestAServerThatWasClosedServesAsSoonAsTheFeedIsBack(t *testing.T) {
 	wantStatus(t, r.post(t, bearer, call("get_task")), 503)
 	r.feed.setCut(false)
 	eventually(t, "requests to be served again", func() bool {
-		return r.post(t, bearer, call("get_task")).StatusCode == 200
+		return r.post(t, bearer, call("get_task")).StatusCode == http.StatusOK
 	})
 }

@@ -341,7 +341,7 @@ func TestASessionThatManyReachForIsOnes(t *testing.T) {
 					return
 				}
 				_ = got.Body.Close()
-				if got.StatusCode != 200 && got.StatusCode != 404 {
+				if got.StatusCode != http.StatusOK && got.StatusCode != http.StatusNotFound {
 					t.Errorf("status %d", got.StatusCode)
 				}
 			})
@@ -350,9 +350,9 @@ func TestASessionThatManyReachForIsOnes(t *testing.T) {
 		owners := 0
 		for _, bearer := range tokens {
 			switch got := b.post(t, bearer, call("get_task"), within(id)); got.StatusCode {
-			case 200:
+			case http.StatusOK:
 				owners++
-			case 404:
+			case http.StatusNotFound:
 			default:
 				t.Errorf("status %d", got.StatusCode)
 			}

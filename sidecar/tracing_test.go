@@ -35,7 +35,7 @@ func traced(t *testing.T) (*bench, *tracetest.InMemoryExporter) {
 func attributes(span tracetest.SpanStub) map[string]string {
 	found := make(map[string]string)
 	for _, a := range span.Attributes {
-		found[string(a.Key)] = a.Value.Emit()
+		found[string(a.Key)] = a.Value.String()
 	}
 	return found
 }
@@ -159,7 +159,7 @@ func TestRefusedRequestsAreNoSpans(t *testing.T) {
 
 func TestAServerThatFailsIsAnErrorInItsSpan(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
-		"500":       func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"500":       func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
 		"no answer": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -45,6 +45,17 @@ type secret struct {
 	t          *testing.T
 	folder     string
 	generation int
+	// at is when all files say that they were written; zero lets each generation have a
+	// time of its own.
+	at time.Time
+}
+
+// written is when the present files were: certificates are not renewed twice in a moment.
+func (s *secret) written() time.Time {
+	if s.at.IsZero() {
+		return time.Now().Add(time.Duration(s.generation-1000) * time.Second)
+	}
+	return s.at
 }
 
 // mount puts files into it as the kubelet does: in a new folder, to which a link is
@@ -56,7 +67,9 @@ func (s *secret) mount(certificate, key []byte) {
 	must(s.t, os.Mkdir(filepath.Join(s.folder, name), 0o755))
 	for file, data := range map[string][]byte{certificateFile: certificate, privateKeyFile: key} {
 		if data != nil {
-			must(s.t, os.WriteFile(filepath.Join(s.folder, name, file), data, 0o600))
+			path := filepath.Join(s.folder, name, file)
+			must(s.t, os.WriteFile(path, data, 0o600))
+			must(s.t, os.Chtimes(path, s.written(), s.written()))
 		}
 		if s.generation == 1 {
 			must(s.t, os.Symlink("..data/"+file, filepath.Join(s.folder, file)))
@@ -160,6 +173,18 @@ func TestClientsOfBothVersionsOfHTTPStreamOverTLS(t *testing.T) {
 			t.Errorf("HTTP/%d: the rest: %q, %v", version, rest, err)
 		}
 		_ = res.Body.Close()
+		call, err := http.NewRequest(http.MethodPost, "https://"+address+"/mcp", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_task"}}`))
+		must(t, err)
+		call.Header.Set("Authorization", "Bearer "+signed(t, ring))
+		call.Header.Set("Content-Type", "application/json")
+		went <- struct{}{}
+		called, err := client.Do(call)
+		must(t, err)
+		body, err := io.ReadAll(called.Body)
+		if err != nil || called.StatusCode != http.StatusOK || string(body) != "data: first\n\ndata: second\n\n" {
+			t.Errorf("HTTP/%d: the call: %s, %q, %v", version, called.Status, body, err)
+		}
+		_ = called.Body.Close()
 	}
 	old := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
 	if conn, err := tls.Dial("tcp", address, old); err == nil {
