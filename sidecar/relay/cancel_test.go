@@ -182,3 +182,19 @@ func TestAContextThatEndsAfterTheAnswerHurtsNobody(t *testing.T) {
 		}
 	}
 }
+
+func TestAConnectionWhoseContextHasEndedIsNotUsedAgain(t *testing.T) {
+	s := listen(t, answers(textOf("hi")))
+	p := s.pool(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	res, err := p.Request(http.MethodGet, "/").Send(ctx, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.ReadAll(res)
+	cancel() // and its deadline will be set
+	res.Close()
+	if n := len(p.idle); n != 0 {
+		t.Errorf("%d connections wait", n)
+	}
+}

@@ -266,3 +266,20 @@ func TestAServerMayAnswerBeforeItHasReadABody(t *testing.T) {
 		})
 	}
 }
+
+func TestCloseWaitsUntilTheBodyIsLetGo(t *testing.T) {
+	for name, fails := range map[string]bool{"it is still written": false, "it was not taken": true} {
+		t.Run(name, func(t *testing.T) {
+			p := New(&url.URL{Scheme: "http", Host: "mcp.example"})
+			c := &early{answer: strings.NewReader(textOf("hi")), fails: fails, closed: make(chan struct{})}
+			p.put(newConn(c, c))
+			a, err := ask(p, http.MethodPost, make([]byte, inOnePiece+1))
+			if err != nil || a.Body != "hi" {
+				t.Errorf("%+v, %v", a, err)
+			}
+			if !c.letGo.Load() || len(p.idle) != 0 {
+				t.Errorf("let go: %t; %d connections wait", c.letGo.Load(), len(p.idle))
+			}
+		})
+	}
+}

@@ -115,6 +115,7 @@ func TestASecondCloseLeavesTheConnectionAlone(t *testing.T) {
 		t.Errorf("who has the connection now gets %+v", got)
 	}
 	next.Close()
+	mustAsk(t, p, http.MethodGet)
 	if n := s.accepted.Load(); n != 1 {
 		t.Errorf("there are %d connections", n)
 	}

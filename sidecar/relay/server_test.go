@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -54,6 +55,7 @@ func listen(t testing.TB, serve func(*peer)) *server {
 
 func serveOn(t testing.TB, l net.Listener, serve func(*peer)) *server {
 	s := &server{Listener: l}
+	var all sync.Map // of what was accepted
 	s.done.Go(func() {
 		for {
 			c, err := l.Accept()
@@ -62,6 +64,7 @@ func serveOn(t testing.TB, l net.Listener, serve func(*peer)) *server {
 			}
 			p := &peer{c, bufio.NewReader(c), s, int(s.accepted.Add(1))}
 			s.open.Add(1)
+			all.Store(c, nil)
 			s.done.Go(func() {
 				defer s.open.Add(-1)
 				defer c.Close()
@@ -72,6 +75,10 @@ func serveOn(t testing.TB, l net.Listener, serve func(*peer)) *server {
 	t.Cleanup(func() {
 		_ = l.Close()
 		eventually(t, "no connection is left at the server", func() bool { return s.open.Load() == 0 })
+		all.Range(func(c, _ any) bool {
+			_ = c.(net.Conn).Close() // a test that has failed ends as well
+			return true
+		})
 		s.done.Wait()
 	})
 	return s
@@ -259,6 +266,32 @@ func (s *stub) Close() error {
 	if s.closed.Swap(true) {
 		return errors.New("closed twice")
 	}
+	return nil
+}
+
+// early is a connection on which an answer has come before the request is written, and
+// that needs its time to let go of what is being written.
+type early struct {
+	net.Conn
+	answer  io.Reader
+	fails   bool
+	closed  chan struct{}
+	letGo   atomic.Bool
+	closing sync.Once
+}
+
+func (e *early) Read(b []byte) (int, error) { return e.answer.Read(b) }
+func (e *early) Write([]byte) (int, error) {
+	if !e.fails {
+		<-e.closed
+		time.Sleep(20 * time.Millisecond)
+	}
+	e.letGo.Store(true)
+	return 0, syscall.EPIPE
+}
+func (e *early) SetDeadline(time.Time) error { return nil }
+func (e *early) Close() error {
+	e.closing.Do(func() { close(e.closed) })
 	return nil
 }
 
