@@ -39,7 +39,7 @@ func TestACancelledRequestEndsAtOnce(t *testing.T) {
 		serve func(p *peer, reached func())
 		do    func(context.Context, *Pool) error
 	}{
-		{"while a body is written", func(p *peer, reached func()) {
+		{"while a body is written", func(_ *peer, reached func()) {
 			reached()
 			time.Sleep(50 * time.Millisecond)
 		}, send(big)},
