@@ -229,7 +229,7 @@ func TestWaitReturnsWhenThereIsSomethingToRead(t *testing.T) {
 			}
 		}
 		close(more)
-		if _, err := res.Read(b); err != io.EOF {
+		if _, err := res.Read(b); !errors.Is(err, io.EOF) {
 			t.Errorf("the end is %v", err)
 		}
 		if err := res.Wait(); err != nil || res.Waits() {

@@ -31,7 +31,7 @@ func fixed(b *testing.B, body int) *server {
 			if _, err := r.Discard(body); err != nil {
 				return
 			}
-			if _, err := p.Conn.Write(said); err != nil {
+			if _, err := p.Write(said); err != nil {
 				return
 			}
 		}

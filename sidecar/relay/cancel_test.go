@@ -39,7 +39,7 @@ func TestACancelledRequestEndsAtOnce(t *testing.T) {
 		serve func(p *peer, reached func())
 		do    func(context.Context, *Pool) error
 	}{
-		{"while a body is written", func(p *peer, reached func()) {
+		{"while a body is written", func(_ *peer, reached func()) {
 			reached()
 			time.Sleep(50 * time.Millisecond)
 		}, send(big)},
@@ -180,5 +180,21 @@ func TestAContextThatEndsAfterTheAnswerHurtsNobody(t *testing.T) {
 		if a, err := ask(p, http.MethodPost, []byte("{}")); err != nil || a.Failed {
 			t.Fatalf("%+v, %v", a, err)
 		}
+	}
+}
+
+func TestAConnectionWhoseContextHasEndedIsNotUsedAgain(t *testing.T) {
+	s := listen(t, answers(textOf("hi")))
+	p := s.pool(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	res, err := p.Request(http.MethodGet, "/").Send(ctx, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.ReadAll(res)
+	cancel() // and its deadline will be set
+	res.Close()
+	if n := len(p.idle); n != 0 {
+		t.Errorf("%d connections wait", n)
 	}
 }

@@ -72,6 +72,9 @@ func TestAClosedPoolKeepsNothing(t *testing.T) {
 		t.Errorf("a request under way is answered by %+v", got)
 	}
 	res.Close()
+	if n := len(p.idle); n != 0 {
+		t.Errorf("%d connections wait", n)
+	}
 	eventually(t, "the connections are closed", func() bool { return s.open.Load() == 0 })
 	if got := mustAsk(t, p, http.MethodGet); got != "hi" {
 		t.Errorf("a later request is answered by %q", got)

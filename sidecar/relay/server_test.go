@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -54,6 +53,7 @@ func listen(t testing.TB, serve func(*peer)) *server {
 
 func serveOn(t testing.TB, l net.Listener, serve func(*peer)) *server {
 	s := &server{Listener: l}
+	var all sync.Map // of what was accepted
 	s.done.Go(func() {
 		for {
 			c, err := l.Accept()
@@ -62,6 +62,7 @@ func serveOn(t testing.TB, l net.Listener, serve func(*peer)) *server {
 			}
 			p := &peer{c, bufio.NewReader(c), s, int(s.accepted.Add(1))}
 			s.open.Add(1)
+			all.Store(c, nil)
 			s.done.Go(func() {
 				defer s.open.Add(-1)
 				defer c.Close()
@@ -72,6 +73,10 @@ func serveOn(t testing.TB, l net.Listener, serve func(*peer)) *server {
 	t.Cleanup(func() {
 		_ = l.Close()
 		eventually(t, "no connection is left at the server", func() bool { return s.open.Load() == 0 })
+		all.Range(func(c, _ any) bool {
+			_ = c.(net.Conn).Close() // a test that has failed ends as well
+			return true
+		})
 		s.done.Wait()
 	})
 	return s
@@ -238,28 +243,6 @@ func (h *holding) Write(b []byte) (int, error) {
 		return h.held.Write(b)
 	}
 	return h.Conn.Write(b)
-}
-
-// stub is a connection that fails as it is told.
-type stub struct {
-	net.Conn
-	readErr, writeErr error
-	closed            atomic.Bool
-}
-
-func (s *stub) Read([]byte) (int, error) { return 0, s.readErr }
-func (s *stub) Write(b []byte) (int, error) {
-	if s.writeErr != nil {
-		return 0, s.writeErr
-	}
-	return len(b), nil
-}
-func (s *stub) SetDeadline(time.Time) error { return nil }
-func (s *stub) Close() error {
-	if s.closed.Swap(true) {
-		return errors.New("closed twice")
-	}
-	return nil
 }
 
 // listen6 is a server that answers with the Host that it was asked for.
