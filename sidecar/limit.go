@@ -18,18 +18,22 @@ import (
 // that many others begins anew.
 const bucketsKept = 1 << 14
 
-// limits count what callers ask for. They are safe for concurrent use.
+// limits count how often callers ask. They are safe for concurrent use.
 type limits struct {
 	of                 policy.Limits
 	user, client, tool *buckets
-	streams            streams
 }
 
-func newLimits(l policy.Limits) *limits {
+// newLimits keeps what is counted where its limit is as it was before; old may be nil.
+func newLimits(l policy.Limits, old *limits) *limits {
+	if old == nil {
+		old = &limits{}
+	}
 	return &limits{
-		of:   l,
-		user: newBuckets(l.User), client: newBuckets(l.Client), tool: newBuckets(l.Tool),
-		streams: streams{open: make(map[string]int)},
+		of:     l,
+		user:   newBuckets(l.User, old.user),
+		client: newBuckets(l.Client, old.client),
+		tool:   newBuckets(l.Tool, old.tool),
 	}
 }
 
@@ -41,18 +45,21 @@ type buckets struct {
 	mu    sync.Mutex // held while one is added
 }
 
-// newBuckets is nil where nothing is limited.
-func newBuckets(r policy.Rate) *buckets {
+// newBuckets is nil where nothing is limited, and old where the limit is the same.
+func newBuckets(r policy.Rate, old *buckets) *buckets {
 	if r.PerSecond == 0 {
 		return nil
-	}
-	held, err := lru.New[string, *rate.Limiter](bucketsKept)
-	if err != nil {
-		panic(err) // the size is a constant
 	}
 	burst := r.Burst
 	if burst == 0 {
 		burst = max(int(math.Ceil(r.PerSecond)), 1)
+	}
+	if old != nil && old.limit == rate.Limit(r.PerSecond) && old.burst == burst {
+		return old
+	}
+	held, err := lru.New[string, *rate.Limiter](bucketsKept)
+	if err != nil {
+		panic(err) // the size is a constant
 	}
 	return &buckets{limit: rate.Limit(r.PerSecond), burst: burst, held: held}
 }
@@ -89,6 +96,8 @@ type streams struct {
 	mu   sync.Mutex
 	open map[string]int
 }
+
+func newStreams() *streams { return &streams{open: make(map[string]int)} }
 
 // enter takes a place under each key, or none.
 func (s *streams) enter(most map[string]int) bool {
@@ -144,7 +153,7 @@ func (x *exchange) enterStream() *answer {
 	if len(most) == 0 {
 		return nil
 	}
-	counted := &x.site.limits.streams
+	counted := x.counted
 	if !counted.enter(most) {
 		return tooMany("as many event streams are open as this user or client may have", time.Second)
 	}
@@ -152,30 +161,55 @@ func (x *exchange) enterStream() *answer {
 	return nil
 }
 
-// limitTools refuses calls of a tool that is called too often, and streams that are
-// opened by a message. It comes last, so that what is refused anyway uses nothing up.
+// limitTools refuses streams that are opened by a message and calls of tools that are called
+// too often. It comes last, and a batch passes as a whole, so that what is refused uses
+// nothing up.
 func (x *exchange) limitTools() *answer {
 	if x.body == nil {
 		return nil
 	}
-	for i := range x.body.Messages {
-		message := &x.body.Messages[i]
-		if message.Method != policy.CallTool {
+	if x.listens() {
+		if a := x.enterStream(); a != nil {
+			return a
+		}
+	}
+	limited := x.site.limits.tool
+	if limited == nil {
+		return nil
+	}
+	var taken []*rate.Reservation
+	for tool, calls := range callsOf(x.body.Messages) {
+		wanted := limited.of(tool).ReserveN(x.started, calls)
+		if wanted.OK() && wanted.DelayFrom(x.started) == 0 {
+			taken = append(taken, wanted)
 			continue
 		}
-		if wait, ok := x.site.limits.tool.take(message.Name, x.started); !ok {
-			return tooMany("this tool is called more often than the server takes", wait)
+		wait := wanted.DelayFrom(x.started)
+		for _, r := range append(taken, wanted) {
+			r.CancelAt(x.started)
 		}
-	}
-	if x.listens() {
-		return x.enterStream()
+		return tooMany("this tool is called more often than the server takes", wait)
 	}
 	return nil
+}
+
+// callsOf is how often each tool is called.
+func callsOf(messages []jsonrpc.Message) map[string]int {
+	calls := make(map[string]int, 1)
+	for i := range messages {
+		if messages[i].Method == policy.CallTool {
+			calls[messages[i].Name]++
+		}
+	}
+	return calls
 }
 
 func tooMany(message string, wait time.Duration) *answer {
 	a := malformed(http.StatusTooManyRequests, jsonrpc.InvalidRequest, message)
 	a.reason = reasonRate
-	a.header = http.Header{"Retry-After": {strconv.Itoa(max(int(math.Ceil(wait.Seconds())), 1))}}
+	// What can never pass, a batch of more calls than a tool may have at once, has no time to
+	// come back at; nor should anybody wait for days.
+	seconds := int(math.Ceil(min(wait, time.Hour).Seconds()))
+	a.header = http.Header{"Retry-After": {strconv.Itoa(max(seconds, 1))}}
 	return a
 }

@@ -148,7 +148,7 @@ func TestARefusedCallUsesNothingOfItsTool(t *testing.T) {
 
 func TestWhatWasUsedUpComesBackWithTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBuckets(policy.Rate{PerSecond: 0.5})
+		b := newBuckets(policy.Rate{PerSecond: 0.5}, nil)
 		if _, ok := b.take("alice", time.Now()); !ok {
 			t.Fatal("the first was refused")
 		}
@@ -167,7 +167,7 @@ func TestWhatWasUsedUpComesBackWithTime(t *testing.T) {
 }
 
 func TestManyCallersTakeBoundedMemory(t *testing.T) {
-	b := newBuckets(rarely)
+	b := newBuckets(rarely, nil)
 	for i := range bucketsKept + 100 {
 		b.take(strconv.Itoa(i), time.Now())
 	}
@@ -276,7 +276,7 @@ func TestAStreamThatTheServerRefusesGivesItsPlaceBack(t *testing.T) {
 		wantStatus(t, b.do(t, http.MethodGet, testPath, token(t, "todo:read")), 502)
 	}
 	stop(t, b)
-	if left := b.sidecar.derived.Load().limits.streams.open; len(left) != 0 {
+	if left := b.sidecar.counted.open; len(left) != 0 {
 		t.Errorf("places are still taken: %v", left)
 	}
 }
@@ -319,7 +319,7 @@ func TestLimitsOutliveAPolicyThatDoesNotChangeThem(t *testing.T) {
 		t.Fatalf("bob's stream: %d", status)
 	}
 	eventually(t, "both streams to be counted", func() bool {
-		counted := &b.sidecar.derived.Load().limits.streams
+		counted := b.sidecar.counted
 		counted.mu.Lock()
 		defer counted.mu.Unlock()
 		return len(counted.open) == 2

@@ -65,6 +65,8 @@ type Sidecar struct {
 	proofs   *dpop.Replays
 	sessions *sessions
 	lending  memory
+	// counted are the streams that are open, whatever policy they began by.
+	counted *streams
 
 	streams    context.Context
 	endStreams context.CancelFunc
@@ -78,7 +80,7 @@ func New(o Options) *Sidecar {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Sidecar{options: o, proofs: dpop.NewReplays(0, 0), sessions: newSessions()}
+	s := &Sidecar{options: o, proofs: dpop.NewReplays(0, 0), sessions: newSessions(), counted: newStreams()}
 	s.lending.large = semaphore.NewWeighted(largeBytes)
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	o.Metrics.watch(s)

@@ -91,11 +91,11 @@ func (s *site) equip(side *Sidecar, old *site) {
 		Resource: s.policy.Resource, Scopes: s.basic, RequireDPoP: s.policy.RequireDPoP,
 		Proofs: side.proofs, Now: o.Now,
 	}
-	if old != nil && old.policy.Limits == s.policy.Limits {
-		s.limits = old.limits
-	} else {
-		s.limits = newLimits(s.policy.Limits)
+	var before *limits
+	if old != nil {
+		before = old.limits
 	}
+	s.limits = newLimits(s.policy.Limits, before)
 	if old != nil && old.upstream.Scheme == s.upstream.Scheme && old.upstream.Host == s.upstream.Host {
 		s.relay = old.relay
 		return

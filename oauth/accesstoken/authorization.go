@@ -2,6 +2,7 @@ package accesstoken
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/mcpauth/mcpauth/oauth/dpop"
@@ -56,14 +57,22 @@ func isToken68(text string) bool {
 	return true
 }
 
-// queryRepeats reports whether the query holds a token too: under its reserved
-// name, or ours under any. It would end up in somebody's logs. Where we cannot parse a
-// query, somebody else might.
-func queryRepeats(u *url.URL, token string) bool {
+// addressRepeats reports whether the address holds a token too: in its path, under its
+// reserved name in the query, or ours under any. It would end up in somebody's logs.
+// Where we cannot parse a query, somebody else might.
+func addressRepeats(u *url.URL, token string) bool {
+	if strings.Contains(u.Path, token) {
+		return true
+	}
 	if u.RawQuery == "" {
 		return false
 	}
 	values, err := url.ParseQuery(u.RawQuery)
+	for _, named := range values {
+		if slices.ContainsFunc(named, func(value string) bool { return strings.Contains(value, token) }) {
+			return true
+		}
+	}
 	return values.Has("access_token") || strings.Contains(u.RawQuery, token) ||
 		err != nil && strings.Contains(u.RawQuery, "access_token")
 }

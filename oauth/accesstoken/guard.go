@@ -80,7 +80,7 @@ func (g *Guard) authenticate(r *http.Request) (Presented, *Refusal) {
 	switch {
 	case why != nothing:
 		return Presented{}, g.refuse(why, nil)
-	case queryRepeats(r.URL, token):
+	case addressRepeats(r.URL, token):
 		return Presented{}, g.refuse(sentTwice, nil)
 	}
 	claims, err := g.Verifier.Verify(r.Context(), token)
