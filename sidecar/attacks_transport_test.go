@@ -18,6 +18,15 @@ import (
 // The attacks of attacks_test.go by the ways that were added since: the transport of HTTP
 // with SSE, lists that are looked at, and connections of our own to the MCP server.
 
+// legacyOfAlice is a sidecar in front of a server of HTTP with SSE in which alice has opened
+// a stream that posts to /messages with this query.
+func legacyOfAlice(t *testing.T, query string) *bench {
+	t.Helper()
+	b := protect(t, messagePath)
+	b.sidecar.sessions.bind(endpointSession(query), &accesstoken.Claims{Issuer: testIssuer, Subject: "alice"})
+	return b
+}
+
 // messagePath has clients of HTTP with SSE post to /messages.
 func messagePath(p *policy.Policy) { p.Upstream.MessagePath, p.FilterLists = "/messages", true }
 
@@ -68,7 +77,7 @@ func TestAttack29_IdentityHeaderSmugglingByEveryWay(t *testing.T) {
 		"below with a slash": "GET " + testPath + "/",
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := protect(t, messagePath)
+			b := legacyOfAlice(t, "sessionId=1")
 			body, framing := "", ""
 			if strings.HasPrefix(head, "POST") {
 				body, framing = list, fmt.Sprintf("Content-Type: application/json\r\nContent-Length: %d\r\n", len(list))
@@ -107,7 +116,7 @@ func TestAttack30_PathConfusionAroundTheLegacyPath(t *testing.T) {
 }
 
 func TestAttack31_TheLegacyTransportNeedsATokenForEveryMethod(t *testing.T) {
-	b := protect(t, messagePath)
+	b := legacyOfAlice(t, "sessionId=1")
 	for _, path := range []string{testPath, "/messages", "/messages?sessionId=1"} {
 		for _, method := range []string{http.MethodGet, http.MethodDelete} {
 			wantStatus(t, b.do(t, method, path, ""), 401)
@@ -254,7 +263,7 @@ func TestAttack34_TheTokenReachesTheServerByNoOtherWayEither(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := protect(t, messagePath)
+			b := legacyOfAlice(t, "x=1")
 			got := send(t, b)
 			if got.StatusCode != http.StatusOK {
 				t.Fatalf("%s %s", got.Status, got.body)

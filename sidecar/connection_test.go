@@ -96,7 +96,9 @@ func TestAConnectionThatTheServerHasClosedIsNotUsed(t *testing.T) {
 	b := behind(t, port)
 	for range 10 {
 		wantStatus(t, b.post(t, token(t, "todo:read"), call("get_task")), 200)
-		await(t, closed, "the server to close the connection")
+		if err := await(t, closed, "the server to close the connection"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if got := requests.Load(); got != 10 {
 		t.Errorf("the server was asked %d times, want 10", got)
