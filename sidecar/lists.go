@@ -151,9 +151,7 @@ func (in *inspection) edit(event string, data []byte) ([]byte, error) {
 
 // respondInspected passes an answer on that is looked at.
 func (x *exchange) respondInspected(res *relay.Response, in *inspection) {
-	// No parser of media types is as lenient as clients are.
-	mediaType := strings.ToLower(strings.Join(res.Header.Values("Content-Type"), ","))
-	stream, inJSON := strings.Contains(mediaType, "text/event-stream"), strings.Contains(mediaType, "json")
+	stream, inJSON := in.mediaType(res.Header.Values("Content-Type"))
 	switch coding := res.Header.Get("Content-Encoding"); {
 	case res.StatusCode > 299, !stream && (in.cut == nil || !inJSON && !in.certain):
 		x.respondAsIs(res, nil)
@@ -166,6 +164,19 @@ func (x *exchange) respondInspected(res *relay.Response, in *inspection) {
 		x.respondCut(res, in, inJSON)
 	}
 }
+
+// mediaType says how an answer is to be read. Clients are more lenient than any parser of
+// media types: what is not an event stream to all of them is read as JSON, where a list is
+// certain to come, and inJSON says that somebody will.
+func (in *inspection) mediaType(types []string) (stream, inJSON bool) {
+	all := strings.ToLower(strings.Join(types, ","))
+	essence, _, _ := strings.Cut(all, ";")
+	mentioned := strings.Contains(all, eventStream)
+	stream = strings.TrimSpace(essence) == eventStream || mentioned && !in.certain
+	return stream, mentioned && !stream || strings.Contains(all, "json")
+}
+
+const eventStream = "text/event-stream"
 
 // respondCut passes one answer on with its lists cut. What is no JSON holds no list, if it
 // does not say that it is JSON.

@@ -39,6 +39,9 @@ func (l List) key() string {
 	return paramName
 }
 
+// byteOrderMark is what some parsers take off and others stumble over.
+var byteOrderMark = []byte("\ufeff")
+
 // errNotJSON says that an answer cannot be cut because it cannot be read.
 var errNotJSON = errors.New("the list is not JSON")
 
@@ -59,6 +62,13 @@ type Cut struct {
 // Apply returns the text of a message or a batch with its lists cut: data itself where
 // there is nothing to cut. Text that is not JSON is an error.
 func (c *Cut) Apply(data []byte) ([]byte, error) {
+	if behind, marked := bytes.CutPrefix(data, byteOrderMark); marked {
+		cut, err := c.Apply(behind)
+		if err != nil || len(cut) == len(behind) && &cut[0] == &behind[0] {
+			return data, err
+		}
+		return append(bytes.Clone(byteOrderMark), cut...), nil
+	}
 	if !json.Valid(data) {
 		return nil, errNotJSON
 	}
