@@ -127,8 +127,10 @@ func (s *streams) leave(most map[string]int) {
 // limit refuses a caller who asks too often, before anything is read of what it wants.
 func (x *exchange) limit() *answer {
 	l := x.site.limits
-	if wait, ok := l.user.take(x.user(), x.started); !ok {
-		return tooMany("this user sends more requests than the server takes", wait)
+	if l.user != nil {
+		if wait, ok := l.user.take(x.user(), x.started); !ok {
+			return tooMany("this user sends more requests than the server takes", wait)
+		}
 	}
 	if wait, ok := l.client.take(x.claims.ClientID, x.started); !ok {
 		return tooMany("this client sends more requests than the server takes", wait)

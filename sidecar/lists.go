@@ -48,25 +48,29 @@ type inspection struct {
 // goes on where an earlier one broke off.
 func (x *exchange) inspect() *inspection {
 	p := x.site.policy
-	var in inspection
-	if x.r.Method == http.MethodGet && p.Upstream.MessagePath != "" {
-		in.endpoint = x.noteEndpoint
-	}
-	if p.FilterLists && p.Constrained() {
-		switch {
-		case x.r.Method == http.MethodGet:
-			in.cut = &jsonrpc.Cut{Keep: x.mayUse}
-		case x.body != nil:
-			if of := listsOf(x.body); of != nil {
-				in.certain = true
-				in.cut = &jsonrpc.Cut{Keep: x.mayUse, Of: of, Private: x.r.Header.Get(headerRevision) >= privateLists}
-			}
+	filters := p.FilterLists && p.Constrained()
+	if x.body != nil {
+		if !filters {
+			return nil
 		}
+		of := listsOf(x.body)
+		if of == nil {
+			return nil
+		}
+		private := x.r.Header.Get(headerRevision) >= privateLists
+		return &inspection{certain: true, cut: &jsonrpc.Cut{Keep: x.mayUse, Of: of, Private: private}}
 	}
-	if in.cut == nil && in.endpoint == nil {
+	if x.r.Method != http.MethodGet || !filters && p.Upstream.MessagePath == "" {
 		return nil
 	}
-	return &in
+	in := &inspection{}
+	if filters {
+		in.cut = &jsonrpc.Cut{Keep: x.mayUse}
+	}
+	if p.Upstream.MessagePath != "" {
+		in.endpoint = x.noteEndpoint
+	}
+	return in
 }
 
 func (x *exchange) mayUse(list jsonrpc.List, name string) bool {
@@ -139,20 +143,25 @@ func (in *inspection) edit(event string, data []byte) ([]byte, error) {
 		in.endpoint(string(data))
 		return data, nil
 	}
-	if in.cut == nil || !bytes.Contains(data, []byte(`"result"`)) {
+	if in.cut == nil || !in.certain && !mayHoldResult(data) {
 		return data, nil
 	}
 	edited, err := in.cut.Apply(data)
-	if err != nil {
+	if err != nil && !in.certain {
 		return data, nil // it is no message, so no list either
 	}
-	return edited, nil
+	return edited, err
+}
+
+// mayHoldResult is quick, since most of what comes on streams are notifications.
+func mayHoldResult(data []byte) bool {
+	return bytes.Contains(data, []byte(`"result"`)) || bytes.Contains(data, []byte(`\u`))
 }
 
 // respondInspected passes an answer on that is looked at.
 func (x *exchange) respondInspected(res *relay.Response, in *inspection) {
 	stream, inJSON := in.mediaType(res.Header.Values("Content-Type"))
-	switch coding := res.Header.Get("Content-Encoding"); {
+	switch coding := strings.Join(res.Header.Values("Content-Encoding"), ","); {
 	case res.StatusCode > 299, !stream && (in.cut == nil || !inJSON && !in.certain):
 		x.respondAsIs(res, nil)
 	case coding != "" && coding != "identity":

@@ -3,6 +3,7 @@ package sidecar
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,21 @@ type Metrics struct {
 	received prometheus.Counter
 	sent     prometheus.Counter
 	streams  prometheus.Gauge
+	// found has the series by outcome, since looking them up by labels takes longer. There
+	// are few: all that an outcome is made of comes from closed sets.
+	found sync.Map
+}
+
+// outcome is what requests are told apart by.
+type outcome struct {
+	operation, decision, reason string
+	listens                     bool
+}
+
+// series are those of one outcome.
+type series struct {
+	requests prometheus.Counter
+	seconds  prometheus.Observer // nil where time tells nothing
 }
 
 // The decisions by which requests are counted.
@@ -61,7 +77,7 @@ func (m *Metrics) watch(s *Sidecar) {
 	}
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "mcpauth_sidecar_sessions", Help: "MCP sessions whose owner is remembered.",
-	}, func() float64 { return float64(s.sessions.owners.Len()) }))
+	}, func() float64 { return float64(s.sessions.count()) }))
 }
 
 // streaming counts an event stream until the function that it returns is called.
@@ -85,12 +101,25 @@ func (m *Metrics) count(x *exchange, took time.Duration) {
 	case why == "" && len(x.decisions) == 1:
 		why = string(x.decisions[0].Reason)
 	}
-	m.requests.WithLabelValues(operation, decision, why).Inc()
+	of := m.series(outcome{operation, decision, why, x.listens()})
+	of.requests.Inc()
 	m.received.Add(float64(x.sent))
 	m.sent.Add(float64(x.written))
-	if decision == decisionAllowed && !x.listens() {
-		m.duration.WithLabelValues(operation).Observe(took.Seconds())
+	if of.seconds != nil {
+		of.seconds.Observe(took.Seconds())
 	}
+}
+
+func (m *Metrics) series(o outcome) *series {
+	if known, ok := m.found.Load(o); ok {
+		return known.(*series)
+	}
+	made := &series{requests: m.requests.WithLabelValues(o.operation, o.decision, o.reason)}
+	if o.decision == decisionAllowed && !o.listens {
+		made.seconds = m.duration.WithLabelValues(o.operation)
+	}
+	known, _ := m.found.LoadOrStore(o, made)
+	return known.(*series)
 }
 
 // operationOf is what a request asks for, out of a closed set: strangers must not be able

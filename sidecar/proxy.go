@@ -62,7 +62,11 @@ func (x *exchange) listens() bool {
 
 // inform passes an informational answer on (RFC 9110 §15.2).
 func (x *exchange) inform(code int, header http.Header) {
+	if !x.r.ProtoAtLeast(1, 1) {
+		return // which such a client would take for the answer
+	}
 	to := x.w.Header()
+	x.allowTime()
 	copyHeaders(to, header)
 	x.w.WriteHeader(code)
 	clear(to)
@@ -107,6 +111,9 @@ func (x *exchange) passTrailers(trailers, announced http.Header) {
 		_ = http.NewResponseController(x.w).Flush() // a client that is gone has nobody to be told
 	}
 	for name, values := range trailers {
+		if hopByHop(name) {
+			continue
+		}
 		if _, ok := announced[name]; !ok {
 			name = http.TrailerPrefix + name
 		}

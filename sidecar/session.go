@@ -5,8 +5,9 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"sync"
 
-	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/mcpauth/mcpauth/oauth/accesstoken"
 	"github.com/mcpauth/mcpauth/sidecar/jsonrpc"
@@ -16,8 +17,10 @@ import (
 const headerSession = "Mcp-Session-Id"
 
 const (
-	// sessionsKept is how many sessions are remembered, in about 10 MiB.
+	// sessionsKept is how many sessions are remembered, in about 10 MiB, and sessionsEach how
+	// many of one subject: nobody has other people's forgotten by beginning many.
 	sessionsKept = 1 << 16
+	sessionsEach = 1 << 10
 	// maxSessionID is longer than any server makes them.
 	maxSessionID = 1 << 10
 )
@@ -27,7 +30,9 @@ const (
 // restart or at another replica, a session is the subject's that the MCP server first
 // accepts with it. It is safe for concurrent use.
 type sessions struct {
-	owners *lru.Cache[sessionKey, ownerKey]
+	mu     sync.Mutex
+	owners *simplelru.LRU[sessionKey, ownerKey]
+	held   map[ownerKey]int
 }
 
 // sessionKey stands for a session's id and ownerKey for who has it: neither is kept.
@@ -37,11 +42,17 @@ type (
 )
 
 func newSessions() *sessions {
-	owners, err := lru.New[sessionKey, ownerKey](sessionsKept)
+	s := &sessions{held: make(map[ownerKey]int)}
+	owners, err := simplelru.NewLRU(sessionsKept, func(_ sessionKey, owner ownerKey) {
+		if s.held[owner]--; s.held[owner] == 0 {
+			delete(s.held, owner)
+		}
+	})
 	if err != nil {
 		panic(err) // the size is a constant
 	}
-	return &sessions{owners}
+	s.owners = owners
+	return s
 }
 
 func keyOf(session string) sessionKey { return sha256.Sum256([]byte(session)) }
@@ -50,24 +61,49 @@ func ownerOf(c *accesstoken.Claims) ownerKey {
 	return sha256.Sum256([]byte(c.Issuer + "\x00" + c.Subject))
 }
 
+// owner is who has a session, where that is known.
+func (s *sessions) owner(session string) (ownerKey, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.owners.Get(keyOf(session))
+}
+
 // open reports whether nobody else is known to have the session.
 func (s *sessions) open(session string, c *accesstoken.Claims) bool {
-	owner, known := s.owners.Get(keyOf(session))
+	owner, known := s.owner(session)
 	return !known || owner == ownerOf(c)
 }
 
 // has reports whether the session is known to be the caller's.
 func (s *sessions) has(session string, c *accesstoken.Claims) bool {
-	owner, known := s.owners.Get(keyOf(session))
+	owner, known := s.owner(session)
 	return known && owner == ownerOf(c)
 }
 
 // bind gives a session to its first owner.
 func (s *sessions) bind(session string, c *accesstoken.Claims) {
-	s.owners.ContainsOrAdd(keyOf(session), ownerOf(c))
+	key, owner := keyOf(session), ownerOf(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.owners.Contains(key) || s.held[owner] >= sessionsEach {
+		return
+	}
+	s.held[owner]++
+	s.owners.Add(key, owner)
 }
 
-func (s *sessions) forget(session string) { s.owners.Remove(keyOf(session)) }
+func (s *sessions) forget(session string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owners.Remove(keyOf(session))
+}
+
+// count is how many are remembered.
+func (s *sessions) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.owners.Len()
+}
 
 // bindSession refuses a session that is somebody else's, as the MCP server would one
 // that does not exist: clients then begin their own.

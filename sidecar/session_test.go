@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -231,15 +232,15 @@ func TestAServerCannotFillTheMemoryWithItsSessionIDs(t *testing.T) {
 	long := strings.Repeat("s", maxSessionID+1)
 	b.handler = func(w http.ResponseWriter, _ *http.Request) { w.Header().Set(headerSession, long) }
 	wantStatus(t, b.post(t, token(t, "todo:read"), initialize), 200)
-	if n := b.sidecar.sessions.owners.Len(); n != 0 {
+	if n := b.sidecar.sessions.count(); n != 0 {
 		t.Errorf("%d sessions are remembered, want none", n)
 	}
 	many := newSessions()
-	claims := &accesstoken.Claims{Issuer: testIssuer, Subject: "alice"}
 	for i := range sessionsKept + 100 {
-		many.bind(fmt.Sprint(i), claims)
+		subject := fmt.Sprint("user ", i/sessionsEach)
+		many.bind(fmt.Sprint(i), &accesstoken.Claims{Issuer: testIssuer, Subject: subject})
 	}
-	if n := many.owners.Len(); n != sessionsKept {
+	if n := many.count(); n != sessionsKept {
 		t.Errorf("%d sessions are remembered, want %d", n, sessionsKept)
 	}
 }
@@ -360,5 +361,26 @@ func TestASessionThatManyReachForIsOnes(t *testing.T) {
 		if owners != 1 {
 			t.Errorf("%s has %d owners, want one", id, owners)
 		}
+	}
+}
+
+// A flood of sessions costs the flooder its own: those that are not remembered are bound to
+// nobody.
+func TestNobodyHasOtherPeoplesSessionsForgottenByBeginningMany(t *testing.T) {
+	s := newSessions()
+	alice, mallory := &accesstoken.Claims{Issuer: "i", Subject: "alice"}, &accesstoken.Claims{Issuer: "i", Subject: "mallory"}
+	s.bind("of alice", alice)
+	for i := range 2 * sessionsKept {
+		s.bind("of mallory "+strconv.Itoa(i), mallory)
+	}
+	if !s.has("of alice", alice) || s.open("of alice", mallory) {
+		t.Error("alice's session was forgotten")
+	}
+	if s.count() != sessionsEach+1 {
+		t.Errorf("%d sessions are remembered, want %d", s.count(), sessionsEach+1)
+	}
+	s.forget("of mallory 0")
+	if s.bind("another", mallory); !s.has("another", mallory) {
+		t.Error("who ended a session cannot begin another")
 	}
 }

@@ -72,8 +72,8 @@ type Telemetry struct {
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:Pattern=`^https?://[^\s?#@]+$`
 	OTLPEndpoint string `json:"otlpEndpoint"`
-	// TracePercent is of how many requests in a hundred a trace is begun. A request that belongs to a trace
-	// already is in it whatever the number. None when absent.
+	// TracePercent is of how many requests in a hundred a trace is begun; a request that belongs to a trace already
+	// is in it. There are no traces at all when it is absent.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100

@@ -72,6 +72,7 @@ func (o options) serve(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	tune()
 	logger := process.NewLoggerAt(out, level)
 	live := &sidecar.Live{Logger: logger}
 	events := audit.NewQueue(audit.NewLines(out), audit.QueueOptions{})

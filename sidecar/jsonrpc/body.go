@@ -111,6 +111,9 @@ func wellFormed(data []byte, depth int) error {
 // tooDeep counts brackets outside strings. On text that is not JSON its answer
 // means nothing, and does not matter.
 func tooDeep(data []byte, most int) bool {
+	if bytes.Count(data, []byte("{"))+bytes.Count(data, []byte("[")) <= most {
+		return false
+	}
 	depth := 0
 	for at := 0; at < len(data); at++ {
 		switch data[at] {

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -39,8 +38,7 @@ func startBare(ctx context.Context, upstream string) (*bareProxy, error) {
 // bare is the process of a bareProxy, which is asked once, with the address of the MCP
 // server. It is httputil.ReverseProxy at its fastest: buffers are lent, idle
 // connections are kept for ever, no timer runs and nothing is logged. What has a
-// length is not flushed early; event streams are, by themselves. Small bodies are read
-// first: net/http then sends them together with their head, in one write.
+// length is not flushed early; event streams are, by themselves.
 func bare(in io.Reader, out io.Writer) error {
 	requests := child.Lines(in)
 	if !requests.Scan() {
@@ -51,7 +49,6 @@ func bare(in io.Reader, out io.Writer) error {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = target.Scheme, target.Host, ""
-			readSmall(r.Out)
 		},
 		Transport:  &http.Transport{MaxIdleConnsPerHost: 1024, DisableCompression: true},
 		BufferPool: lent{&sync.Pool{New: func() any { return new([lentSize]byte) }}},
@@ -76,21 +73,6 @@ func bare(in io.Reader, out io.Writer) error {
 		return err
 	}
 	return nil
-}
-
-// smallBody is beyond every body here, in bytes.
-const smallBody = 64 << 10
-
-// readSmall replaces a small body by one in memory, which saves a system call.
-func readSmall(r *http.Request) {
-	if r.ContentLength <= 0 || r.ContentLength > smallBody {
-		return
-	}
-	read := make([]byte, r.ContentLength)
-	if _, err := io.ReadFull(r.Body, read); err != nil {
-		return // the transport will find out too
-	}
-	r.Body = io.NopCloser(bytes.NewReader(read))
 }
 
 const lentSize = 16 << 10
