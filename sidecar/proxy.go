@@ -97,6 +97,12 @@ func (x *exchange) respondAsIs(res *relay.Response, filter *eventstream.Filter) 
 	}
 	x.allowTime()
 	x.w.WriteHeader(res.StatusCode)
+	if x.listens() {
+		// The stream may last for hours; the token and what else came with the request, for
+		// which nobody has a use any more, need not.
+		clear(x.r.Header)
+		x.token = ""
+	}
 	if err := x.pass(res, filter); err != nil {
 		x.broken(err)
 		return
