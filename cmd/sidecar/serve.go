@@ -76,7 +76,7 @@ func (o options) serve(ctx context.Context, out io.Writer) (err error) {
 	logger := process.NewLoggerAt(out, level)
 	live := &sidecar.Live{Logger: logger}
 	events := audit.NewQueue(audit.NewLines(out), audit.QueueOptions{})
-	defer func() { err = errors.Join(err, flush(events)) }()
+	defer func() { err = errors.Join(err, closeWithin(flushTimeout, events.Close)) }()
 	exported := &telemetry{logger: logger}
 	defer exported.close()
 	file := &policyFile{
@@ -124,12 +124,6 @@ func (o options) endpoints(live *sidecar.Live, file *policyFile, events *audit.Q
 	health := process.Health(file.ready)
 	health.Handle("GET /metrics", handler(registry))
 	return []process.Endpoint{served, {Address: o.healthListen, Handler: health}}, nil
-}
-
-func flush(events *audit.Queue) error {
-	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-	defer cancel()
-	return events.Close(ctx)
 }
 
 // level is the log's: the command line's or else the policy's.

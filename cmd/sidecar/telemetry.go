@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -98,17 +99,25 @@ func (t *telemetry) retire(x *exporter) {
 		return
 	}
 	t.closing.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-		defer cancel()
-		err := x.events.Close(ctx)
+		err := closeWithin(flushTimeout, x.events.Close)
+		if err != nil {
+			// What was on its way is given up now, and counted when it has been.
+			_ = closeWithin(time.Second, x.events.Close)
+		}
 		if x.spans != nil {
-			err = errors.Join(err, x.spans.Shutdown(ctx))
+			err = errors.Join(err, closeWithin(flushTimeout, x.spans.Shutdown))
 		}
 		if err != nil {
 			t.logger.Warn("not everything reached the collector", "endpoint", x.of.Endpoint, "error", err)
 		}
 		t.lost.Add(x.events.Lost())
 	})
+}
+
+func closeWithin(limit time.Duration, end func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return end(ctx)
 }
 
 // eventsLost is how many events did not reach a collector.
