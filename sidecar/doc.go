@@ -3,22 +3,24 @@
 //
 //	/.well-known/oauth-protected-resource{path}   RFC 9728, to everybody
 //	{path}, {path}/…                              POST, GET, DELETE, as below
+//	the policy's message path                     the same, for clients of HTTP with SSE
 //	everything else                               404, in JSON
 //
 // A request passes, in this order (ServeHTTP holds the list, a file each step):
 //
-//	route ▶ origin ▶ method ▶ token ▶ body ▶ headers ▶ policy ▶ identity ▶ upstream
-//	                                                     └────────▶ audit ◀────┘
+//	route ▶ origin ▶ method ▶ token ▶ limits ▶ session ▶ body ▶ headers ▶ policy ▶ tool's limit
+//	                                                                                    │
+//	                  client ◀ lists cut ◀ answer ◀ MCP server ◀ relay ◀ identity ◀─────┘
 //
-// A token that is bound to a key is taken with a DPoP proof of that key alone, in the
-// Authorization scheme DPoP (RFC 9449 §7); one that is not bound is a bearer's, and
-// refused where the policy demands keys.
+// Whatever becomes of it ends in an audit event and in the metrics. Who calls is found out
+// by an accesstoken.Guard, and what it may do by policy.Decide; package jsonrpc reads
+// bodies, eventstream and relay carry the answer.
 //
 // The client's token ends here. The MCP server hears who calls from the headers
 // X-Mcp-Auth-Subject, -Email, -Client, -Scope and -Organization, which nobody
 // else can set. What the MCP server answers is passed on as it comes: streams
 // unbuffered, errors unchanged.
 //
-// Live holds the policy and the keys in force and takes new ones without
+// Live holds the policy, the keys and the revocations in force and takes new ones without
 // dropping a request.
 package sidecar

@@ -109,7 +109,7 @@ func (s *Sidecar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	x.forward() // proxy.go, identity.go, lists.go
+	x.forward() // proxy.go, identity.go, lists.go, lists_answer.go
 }
 
 // EndStreams ends the streams that wait for events and would hold up a graceful
