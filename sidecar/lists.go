@@ -139,14 +139,25 @@ func (in *inspection) edit(event string, data []byte) ([]byte, error) {
 		in.endpoint(string(data))
 		return data, nil
 	}
-	if in.cut == nil || !in.certain && !mayHoldResult(data) {
-		return data, nil
+	if in.cut == nil || len(bytes.TrimSpace(data)) == 0 || !in.certain && !mayHoldResult(data) {
+		return data, nil // events without data prime a stream (MCP 2025-11-25)
 	}
 	edited, err := in.cut.Apply(data)
-	if err != nil && !in.certain {
+	if err != nil && !(in.certain && resemblesList(data)) {
 		return data, nil // it is no message, so no list either
 	}
 	return edited, err
+}
+
+// resemblesList reports whether a parser that is more lenient than ours may read a list in
+// what is no JSON.
+func resemblesList(data []byte) bool {
+	for list := range operations {
+		if bytes.Contains(data, []byte(list)) {
+			return true
+		}
+	}
+	return bytes.Contains(data, []byte(`\u`))
 }
 
 // mayHoldResult is quick, since most of what comes on streams are notifications.

@@ -69,3 +69,39 @@ func TestAnErrorWithAnEmptyBodyKeepsItsStatus(t *testing.T) {
 		}
 	}
 }
+
+// A stream may begin with an event without data, so that clients know an id to go on from;
+// what has data that is no JSON may be a list to a parser that is more lenient than ours.
+func TestAnEventWithoutDataPassesBeforeAListAndOneThatCannotBeReadDoesNot(t *testing.T) {
+	for name, tt := range map[string]struct {
+		before string
+		passes bool
+	}{
+		"an event without data":       {"id: 1\ndata:\n\n", true},
+		"an event of white space":     {"id: 1\ndata:  \n\n", true},
+		"a number that JSON has not":  {"data: {\"id\":1,\"result\":{\"tools\":[{\"name\":\"purge\"}],\"x\":NaN}}\n\n", false},
+		"a notification before it":    {"data: {\"method\":\"notifications/progress\"}\n\n", true},
+		"text of another name":        {"event: ping\ndata: hello\n\n", true},
+		"a list that is cut short":    {"data: [{\"id\":1,\"result\":{\"tools\":[{\"name\":\"purge\"}\n\n", false},
+		"data that is no JSON":        {"data: {half\n\n", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := filtering(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "text/event-stream")
+				_, _ = io.WriteString(w, tt.before+"data: "+allTools+"\n\n")
+			})
+			var body []byte
+			res, err := http.DefaultTransport.RoundTrip(b.request(t, token(t, "todo:read"), list("tools")))
+			if err == nil {
+				body, err = io.ReadAll(res.Body)
+				_ = res.Body.Close()
+			}
+			if strings.Contains(string(body), "purge") {
+				t.Errorf("a list came through whole: %s", body)
+			}
+			if whole := err == nil && strings.Contains(string(body), "list_tasks"); whole != tt.passes {
+				t.Errorf("the stream came to its end: %v, want %v: %s, %v", whole, tt.passes, body, err)
+			}
+		})
+	}
+}

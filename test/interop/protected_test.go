@@ -42,7 +42,9 @@ func startProtected(t *testing.T) *protected {
 	t.Cleanup(func() { todo.CloseSessions(); upstream.Close() })
 	data := t.TempDir()
 	server.command = start(t, []string{"HOME=" + data}, binary, "dev", "--data", data, "--upstream", "todo="+upstream.URL+"/mcp",
-		"--file", samples.Copy(t, "../..", "127.0.0.1:9400", issuer, "127.0.0.1:9401", resource))
+		"--file", samples.Copy(t, "../..", "127.0.0.1:9400", issuer, "127.0.0.1:9401", resource,
+			// The Inspector calls what is listed, and steps up for it.
+			"\n  workload:", "\n  listFiltering: Disabled\n  workload:"))
 	server.command.line(t, "the word that it is ready", func(line string) bool { return strings.HasPrefix(line, "Ready after") })
 	t.Cleanup(func() {
 		if server.command.quit(); server.command.err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"github.com/mcpauth/mcpauth/policy"
 	"github.com/mcpauth/mcpauth/sidecar"
@@ -106,5 +107,22 @@ func (s *server) audited() (int, error) {
 	return bytes.Count(content, []byte(`"`+sidecar.EventToolCalled+`"`)), err
 }
 
-// clear empties its log, as a node does when it rotates.
-func (s *server) clear() error { return os.Truncate(s.Log(), 0) }
+// stillFor is longer than events wait for others before they are written.
+const stillFor = 150 * time.Millisecond
+
+// clear empties its log, as a node does when it rotates, once all that was done before is
+// in it.
+func (s *server) clear() error {
+	last := int64(-1)
+	for begun := time.Now(); time.Since(begun) < auditPatience; time.Sleep(stillFor) {
+		info, err := os.Stat(s.Log())
+		if err != nil {
+			return err
+		}
+		if info.Size() == last {
+			return os.Truncate(s.Log(), 0)
+		}
+		last = info.Size()
+	}
+	return fmt.Errorf("the sidecar's log grows for %s after the last call", auditPatience)
+}
