@@ -77,13 +77,13 @@ func TestAnEventWithoutDataPassesBeforeAListAndOneThatCannotBeReadDoesNot(t *tes
 		before string
 		passes bool
 	}{
-		"an event without data":       {"id: 1\ndata:\n\n", true},
-		"an event of white space":     {"id: 1\ndata:  \n\n", true},
-		"a number that JSON has not":  {"data: {\"id\":1,\"result\":{\"tools\":[{\"name\":\"purge\"}],\"x\":NaN}}\n\n", false},
-		"a notification before it":    {"data: {\"method\":\"notifications/progress\"}\n\n", true},
-		"text of another name":        {"event: ping\ndata: hello\n\n", true},
-		"a list that is cut short":    {"data: [{\"id\":1,\"result\":{\"tools\":[{\"name\":\"purge\"}\n\n", false},
-		"data that is no JSON":        {"data: {half\n\n", true},
+		"an event without data":      {"id: 1\ndata:\n\n", true},
+		"an event of white space":    {"id: 1\ndata:  \n\n", true},
+		"a number that JSON has not": {"data: {\"id\":1,\"result\":{\"tools\":[{\"name\":\"purge\"}],\"x\":NaN}}\n\n", false},
+		"a notification before it":   {"data: {\"method\":\"notifications/progress\"}\n\n", true},
+		"text of another name":       {"event: ping\ndata: hello\n\n", true},
+		"a list that is cut short":   {"data: [{\"id\":1,\"result\":{\"tools\":[{\"name\":\"purge\"}\n\n", false},
+		"data that is no JSON":       {"data: {half\n\n", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := filtering(t, func(w http.ResponseWriter, _ *http.Request) {
