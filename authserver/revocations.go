@@ -45,7 +45,9 @@ type feed struct {
 	looked time.Time
 }
 
-func newFeed(s store.Revocations) *feed { return &feed{store: s, ended: make(chan struct{}), woken: make(chan struct{})} }
+func newFeed(s store.Revocations) *feed {
+	return &feed{store: s, ended: make(chan struct{}), woken: make(chan struct{})}
+}
 
 // EndWaits answers whoever waits for revocations, now and from now on at once: requests
 // that wait would hold up a graceful stop, and validators come back for the rest. It is

@@ -143,7 +143,7 @@ func (in *inspection) edit(event string, data []byte) ([]byte, error) {
 		return data, nil // events without data prime a stream (MCP 2025-11-25)
 	}
 	edited, err := in.cut.Apply(data)
-	if err != nil && !(in.certain && resemblesList(data)) {
+	if err != nil && (!in.certain || !resemblesList(data)) {
 		return data, nil // it is no message, so no list either
 	}
 	return edited, err
