@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/json"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -184,8 +185,8 @@ func (l *loader) file(ctx context.Context, path string) error {
 }
 
 func (l *loader) document(ctx context.Context, origin Origin, document []byte) {
-	var content map[string]any
-	if err := yaml.UnmarshalStrict(document, &content); err != nil {
+	content, err := read(document)
+	if err != nil {
 		l.refuse(&ManifestError{Origin: origin, Message: err.Error()})
 		return
 	}
@@ -208,6 +209,15 @@ func (l *loader) document(ctx context.Context, origin Origin, document []byte) {
 	default:
 		l.resource(ctx, origin, object)
 	}
+}
+
+// read keeps whole numbers whole, as the API server does: rules compare them.
+func read(document []byte) (content map[string]any, err error) {
+	encoded, err := yaml.YAMLToJSONStrict(document)
+	if err != nil {
+		return nil, err
+	}
+	return content, json.Unmarshal(encoded, &content)
 }
 
 func (l *loader) namespace(origin Origin, content map[string]any) {
