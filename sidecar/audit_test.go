@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mcpauth/mcpauth/oauth/accesstoken"
 	"github.com/mcpauth/mcpauth/policy"
 )
 
@@ -75,6 +77,20 @@ func TestAuditNamesEveryCallAndEveryRefusal(t *testing.T) {
 			[]map[string]any{{"msg": "request.received", "decision": "denied", "reason": "no_token", "status": 401.0}}},
 		{"a bad token", func(t *testing.T, b *bench) { b.post(t, "xyz", call("get_task")) },
 			[]map[string]any{{"msg": "request.received", "decision": "denied", "reason": "invalid_token", "status": 401.0}}},
+		{"a token of alice's that has expired", func(t *testing.T, b *bench) {
+			b.post(t, token(t, "todo:read", func(c *accesstoken.Claims) { c.Expiry = time.Now().Add(-time.Hour) }), call("get_task"))
+		}, []map[string]any{by(alice, map[string]any{"msg": "request.received", "decision": "denied", "reason": "invalid_token", "status": 401.0})}},
+		{"a token of alice's that is bound to a key that nobody proves", func(t *testing.T, b *bench) {
+			b.post(t, token(t, "todo:read", func(c *accesstoken.Claims) { c.KeyThumbprint = "thumbprint" }), call("get_task"))
+		}, []map[string]any{by(alice, map[string]any{"msg": "request.received", "decision": "denied", "reason": "invalid_token", "status": 401.0})}},
+		{"a token in alice's name for somebody else, or that she did not get", func(t *testing.T, b *bench) {
+			b.post(t, token(t, "todo:read", func(c *accesstoken.Claims) { c.Audience = []string{"https://other.example/mcp"} }), call("get_task"))
+			genuine := token(t, "todo:read")
+			b.post(t, genuine[:len(genuine)-8]+"AAAAAAAA", call("get_task"))
+		}, []map[string]any{
+			{"msg": "request.received", "decision": "denied", "reason": "invalid_token", "status": 401.0},
+			{"msg": "request.received", "decision": "denied", "reason": "invalid_token", "status": 401.0},
+		}},
 		{"a bad body", func(t *testing.T, b *bench) { b.post(t, token(t, "todo:read"), "{") },
 			[]map[string]any{by(alice, map[string]any{"msg": "request.received", "decision": "denied", "reason": "invalid_request", "status": 400.0})}},
 		{"a foreign page", func(t *testing.T, b *bench) { b.post(t, "", "{}", header("Origin", "https://evil.example")) },

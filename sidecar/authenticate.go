@@ -22,6 +22,7 @@ func (x *exchange) authenticate() *answer {
 		if refusal.Err != nil {
 			x.options.Logger.Debug("refused a request", "error", refusal)
 		}
+		x.claims = refusal.Claims // for the audit alone: no step comes after this one
 		return refused(refusal)
 	}
 	x.token, x.claims = presented.Token, presented.Claims

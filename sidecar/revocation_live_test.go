@@ -172,8 +172,8 @@ func TestATokenWhoseGrantIsRevokedIsRefusedAlsoFromTheCache(t *testing.T) {
 		t.Errorf("%d known, heard at %s, %d dropped", known, heard, dropped)
 	}
 	stop(t, r.bench)
-	if !strings.Contains(r.audits.String(), `"reason":"revoked"`) {
-		t.Errorf("the audit does not say that the token was revoked:\n%s", r.audits)
+	if !strings.Contains(r.audits.String(), `"reason":"revoked","subject":"alice"`) {
+		t.Errorf("the audit does not say that alice's token was revoked:\n%s", r.audits)
 	}
 }
 

@@ -11,8 +11,9 @@ import (
 // hash stands for the text of a token: who reads our memory finds none to use.
 type hash [sha256.Size]byte
 
-// verify returns a token that is valid now. What it remembers spares the work that
-// would come out the same again: the signature, and whose and for whom the token is.
+// verify returns a token that is valid now; with an error, one that is genuine and not
+// valid any more, or nil. What it remembers spares the work that would come out the same
+// again: the signature, and whose and for whom the token is.
 func (v *Verifier) verify(ctx context.Context, raw string) (*verified, error) {
 	if len(raw) > MaxTokenLength {
 		return nil, ErrMalformed
@@ -39,9 +40,9 @@ func (v *Verifier) verify(ctx context.Context, raw string) (*verified, error) {
 	switch err := v.inForce(token); {
 	case errors.Is(err, ErrExpired), errors.Is(err, ErrRevoked):
 		v.cache.Remove(key) // it never comes back to life
-		return nil, err
+		return token, err
 	case err != nil:
-		return nil, err
+		return token, err
 	case !known:
 		v.cache.Add(key, token)
 	}

@@ -83,15 +83,18 @@ func (g *Guard) authenticate(r *http.Request) (Presented, *Refusal) {
 	case addressRepeats(r.URL, token):
 		return Presented{}, g.refuse(sentTwice, nil)
 	}
-	claims, err := g.Verifier.Verify(r.Context(), token)
-	if err == nil && !presentable(claims) {
+	genuine, err := g.Verifier.verify(r.Context(), token)
+	var claims *Claims
+	if genuine != nil && presentable(genuine.claims) {
+		claims = genuine.claims
+	} else if err == nil {
 		err = ErrMalformed
 	}
 	if err != nil {
-		return Presented{}, g.refuse(groundOf(err), err)
+		return Presented{}, g.refuse(groundOf(err), err).of(claims)
 	}
 	if why, err := g.provePossession(r, scheme, token, claims.KeyThumbprint); why != nothing {
-		return Presented{}, g.refuse(why, err)
+		return Presented{}, g.refuse(why, err).of(claims)
 	}
 	return Presented{Claims: claims, Token: token}, nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // Refusal is the answer to a request that may not pass. Clients are told all of it but
-// Err.
+// Err and Claims.
 type Refusal struct {
 	// Status is 400, 401, 403 or 503.
 	Status int
@@ -29,6 +29,10 @@ type Refusal struct {
 	RetryAfter time.Duration
 	// Err is the cause, for errors.Is and for logs; nil where the request says it all.
 	Err error
+	// Claims are those of a genuine token that is refused all the same, since it has
+	// expired, was revoked, or is not its sender's: for audits, which want to know whose it
+	// was, and nothing else. Nil where the token may be anybody's making.
+	Claims *Claims
 }
 
 // Error reads "code: description", with the cause behind it for logs.
@@ -74,6 +78,12 @@ func (g *Guard) refuse(why ground, cause error) *Refusal {
 	refusal := g.ready.refusals[why]
 	refusal.Err = cause
 	return &refusal
+}
+
+// of says whose token is refused.
+func (r *Refusal) of(claims *Claims) *Refusal {
+	r.Claims = claims
+	return r
 }
 
 // challengeDPoP stands behind the Bearer challenge where keys are demanded (RFC 9449
