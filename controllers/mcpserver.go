@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/mcpauth/mcpauth/api/v1alpha1"
 	"github.com/mcpauth/mcpauth/compiler"
@@ -52,6 +53,8 @@ func (r *MCPServerReconciler) setup(mgr ctrl.Manager) error {
 		Watches(&networkingv1.NetworkPolicy{}, handler.EnqueueRequestsFromMapFunc(r.underNetworkPolicy)).
 		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(toNamedServers(serversNamedBy))).
 		Watches(&appsv1.StatefulSet{}, handler.EnqueueRequestsFromMapFunc(toNamedServers(serversNamedBy))).
+		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(r.besideBare), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&appsv1.StatefulSet{}, handler.EnqueueRequestsFromMapFunc(r.besideBare), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(toNamedServers(serverOfPod))).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(r.inNamespaceOf)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.signedByKeys), builder.OnlyMetadata).
@@ -103,14 +106,17 @@ func (r *MCPServerReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 		return ctrl.Result{}, err
 	}
 	defer func() { err = errors.Join(err, r.write(ctx, s, err)) }()
-	return ctrl.Result{}, run(ctx, s,
+	done := run(ctx, s,
 		r.describe,
 		r.writePolicy,
 		r.closePort,
 		r.labelWorkloads,
+	)
+	// Whatever could not be done, what there is has to be looked at.
+	return ctrl.Result{}, errors.Join(done, run(ctx, s,
 		r.assessProtection,
 		r.awaitAuthorizationServer,
-	)
+	))
 }
 
 // read returns nil where there is nothing to do, or not yet.

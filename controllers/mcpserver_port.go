@@ -78,7 +78,9 @@ func (s *mcpServer) toldBefore() ([]injector.Finding, bool) {
 	case before == nil || before.ObservedGeneration != s.object.Generation:
 		return nil, false
 	case before.Reason == string(v1alpha1.ReasonPortOpen):
-		return []injector.Finding{{Reason: v1alpha1.ReasonPortOpen, Message: before.Message}}, true
+		// Not in the words of then, which told of other things as well.
+		return []injector.Finding{{Reason: v1alpha1.ReasonPortOpen, Message: fmt.Sprintf(
+			"port %d was open to other pods when it was last tried, and is being tried again", s.config.AppPort)}}, true
 	default:
 		return nil, before.Status == metav1.ConditionTrue && before.Message == s.protection()
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mcpauth/mcpauth/api/v1alpha1"
@@ -84,17 +85,53 @@ func (r *MCPServerReconciler) servicesAround(ctx context.Context, s *mcpServer) 
 	if err := r.List(ctx, &services, client.InNamespace(s.object.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list the Services of namespace %s: %w", s.object.Namespace, err)
 	}
+	bare, err := r.bareWorkloads(ctx, s.object.Namespace)
+	if err != nil {
+		return nil, err
+	}
 	var found []injector.Finding
 	for i := range services.Items {
+		service := &services.Items[i]
 		for _, pod := range s.pods {
-			findings := injector.AssessService(&services.Items[i], pod.Pod, *s.config)
+			findings := injector.AssessService(service, pod.Pod, *s.config)
 			found = append(found, findings...)
 			if len(findings) > 0 {
 				break
 			}
 		}
+		found = append(found, s.besides(service, bare)...)
 	}
 	return found, nil
+}
+
+// bareWorkloads are those of a namespace that ask for no server, and run something.
+func (r *MCPServerReconciler) bareWorkloads(ctx context.Context, namespace string) ([]workload, error) {
+	all, err := r.listWorkloads(ctx, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, fmt.Errorf("list the workloads of namespace %s: %w", namespace, err)
+	}
+	return slices.DeleteFunc(all, func(w workload) bool { return w.asks() != "" || w.label() != "" || w.wanted == 0 }), nil
+}
+
+// besides finds the workloads without a sidecar to which a Service of the server's pods
+// leads as well.
+func (s *mcpServer) besides(service *corev1.Service, bare []workload) []injector.Finding {
+	if len(service.Spec.Selector) == 0 {
+		return nil
+	}
+	selector := labels.SelectorFromSet(service.Spec.Selector)
+	if !slices.ContainsFunc(s.pods, func(pod assessedPod) bool { return selector.Matches(labels.Set(pod.Labels)) }) {
+		return nil
+	}
+	var found []injector.Finding
+	for _, w := range bare {
+		if selector.Matches(labels.Set(w.template.Labels)) {
+			found = append(found, injector.Finding{Reason: v1alpha1.ReasonBypassed, Message: fmt.Sprintf(
+				"Service %s leads to the pods of %s as well, which has no sidecar; annotate it too, or narrow the Service's selector",
+				client.ObjectKeyFromObject(service), w)})
+		}
+	}
+	return found
 }
 
 // gravity orders the reasons why a server is not protected, the gravest first: what

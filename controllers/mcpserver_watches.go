@@ -54,6 +54,15 @@ func portAnswers(prober *reachability.Prober) source.Source {
 	})
 }
 
+// besideBare names the MCPServers in the namespace of a workload that asks for none:
+// their Services may lead to it as well.
+func (r *MCPServerReconciler) besideBare(ctx context.Context, o client.Object) []ctrl.Request {
+	if w, ok := newWorkload(o); !ok || w.asks() != "" || w.label() != "" {
+		return nil // their servers are called otherwise
+	}
+	return r.inNamespaceOf(ctx, o)
+}
+
 // attachedTo names the MCPServers of an AuthorizationServer.
 func (r *MCPServerReconciler) attachedTo(_ context.Context, server client.Object) []ctrl.Request {
 	return r.serversOf(client.ObjectKeyFromObject(server))

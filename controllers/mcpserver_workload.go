@@ -14,18 +14,25 @@ import (
 
 	"github.com/mcpauth/mcpauth/api/v1alpha1"
 	"github.com/mcpauth/mcpauth/controllers/manifests"
+	"github.com/mcpauth/mcpauth/controllers/status"
 )
 
 // readWorkloads returns the workloads that ask for the server or carry its label.
 // They are the cache's own: nobody changes them.
 func (r *MCPServerReconciler) readWorkloads(ctx context.Context, server types.NamespacedName) ([]workload, error) {
-	options := []client.ListOption{
-		client.InNamespace(server.Namespace), client.MatchingFields{serverIndex: server.Name}, client.UnsafeDisableDeepCopy,
+	found, err := r.listWorkloads(ctx, client.InNamespace(server.Namespace), client.MatchingFields{serverIndex: server.Name}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, fmt.Errorf("list the workloads of MCPServer %s: %w", server, err)
 	}
+	return found, nil
+}
+
+// listWorkloads returns Deployments and StatefulSets.
+func (r *MCPServerReconciler) listWorkloads(ctx context.Context, options ...client.ListOption) ([]workload, error) {
 	var deployments appsv1.DeploymentList
 	var statefulSets appsv1.StatefulSetList
 	if err := errors.Join(r.List(ctx, &deployments, options...), r.List(ctx, &statefulSets, options...)); err != nil {
-		return nil, fmt.Errorf("list the workloads of MCPServer %s: %w", server, err)
+		return nil, err
 	}
 	var found []workload
 	for i := range deployments.Items {
@@ -50,6 +57,12 @@ func (r *MCPServerReconciler) labelWorkloads(ctx context.Context, s *mcpServer) 
 		return r.releaseUnasked(ctx, s.workloads)
 	}
 	for _, w := range s.workloads {
+		if label := w.label(); label != "" && w.asks() != "" && label != w.asks() && w.stamp().Server == "" {
+			// Whoever wrote the label would write it again, and each time replace all pods.
+			s.report.Add(status.False(v1alpha1.ConditionProtected, v1alpha1.ReasonInvalid,
+				"%s asks for MCPServer %q in its annotation and for %q in the label of its pod template, which somebody else has written; let them agree", w, w.asks(), label))
+			continue
+		}
 		have, want := w.stamp(), s.stampFor(w)
 		if have == want {
 			continue

@@ -83,15 +83,16 @@ func (c Config) conflict() error {
 }
 
 // Shape is a short hash of exactly what Inject would write into a pod, apart from the
-// name of the port that the sidecar takes over. It is the same in every process and
-// for every pod of the server, so pods of another Shape have another sidecar than they
-// would be given now.
+// name of the port that the sidecar takes over, and of whose port that is. It is the
+// same in every process and for every pod of the server, so pods of another Shape have
+// another sidecar than they would be given now, or one in front of another port.
 func (c Config) Shape() string {
 	c = c.withDefaults()
 	text, err := json.Marshal(struct {
 		Container corev1.Container
 		Volumes   []corev1.Volume
-	}{c.container(""), c.volumes()})
+		AppPort   int32
+	}{c.container(""), c.volumes(), c.AppPort})
 	if err != nil {
 		panic("injector: the API's own types always marshal: " + err.Error())
 	}

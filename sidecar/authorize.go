@@ -5,6 +5,7 @@ import (
 
 	"github.com/mcpauth/mcpauth/oauth"
 	"github.com/mcpauth/mcpauth/policy"
+	"github.com/mcpauth/mcpauth/sidecar/jsonrpc"
 )
 
 // authorize asks the policy about every message; one that is refused takes its
@@ -19,7 +20,7 @@ func (x *exchange) authorize() *answer {
 	denied, hopeless := false, false
 	for i := range x.body.Messages {
 		message := &x.body.Messages[i]
-		decision := x.site.policy.Decide(policy.Operation{Method: message.Method, Name: message.Target()}, x.claims.Scope)
+		decision := x.decide(message)
 		x.decisions = append(x.decisions, decision)
 		if decision.Allowed {
 			continue
@@ -36,6 +37,21 @@ func (x *exchange) authorize() *answer {
 	default:
 		return refused(x.site.guard.Insufficient(oauth.NewScopeSet(needed...)))
 	}
+}
+
+// decide asks the policy about a message, and about every resource that it subscribes to:
+// the first that is refused decides.
+func (x *exchange) decide(message *jsonrpc.Message) policy.Decision {
+	decision := x.site.policy.Decide(policy.Operation{Method: message.Method, Name: message.Target()}, x.claims.Scope)
+	for _, uri := range message.Subscriptions {
+		if !decision.Allowed {
+			break
+		}
+		if d := x.site.policy.Decide(policy.Operation{Method: policy.Subscribe, Name: uri}, x.claims.Scope); !d.Allowed {
+			decision = d
+		}
+	}
+	return decision
 }
 
 // forbidden answers 403 without a challenge: no scope opens the operation, so a

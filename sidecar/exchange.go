@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/mcpauth/mcpauth/oauth"
@@ -15,6 +16,9 @@ import (
 // writeTimeout is how long a client may take to accept what there is for it. A stream on
 // which there is nothing to write may last for ever.
 const writeTimeout = 2 * time.Minute
+
+// restTimeout is how long a client may take to send the rest of a body that is refused.
+const restTimeout = 5 * time.Second
 
 // exchange is one request on its way through the steps. Each field says which
 // step sets it; the steps behind may rely on it.
@@ -38,6 +42,10 @@ type exchange struct {
 	decisions []policy.Decision
 	single    [1]policy.Decision
 	span      span // forward
+	// over says that a stream ends because its token has.
+	over atomic.Bool
+	// endpoint says that session began with this stream (MCP 2024-11-05).
+	endpoint bool
 
 	// status, reason and the bytes of both bodies are how it ended, for the audit: reply
 	// and forward.
@@ -53,6 +61,9 @@ type exchange struct {
 func (x *exchange) end() {
 	if x.release != nil {
 		x.release()
+	}
+	if x.endpoint {
+		x.sessions.forget(x.session) // it ends with its stream
 	}
 	x.audit()
 	x.span.end(x)
@@ -105,6 +116,10 @@ func (x *exchange) reply(a *answer) {
 		header[name] = values
 	}
 	x.allowTime()
+	if x.body == nil && x.r.ContentLength != 0 {
+		// net/http reads what is left of the body before it answers, which must have an end.
+		_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(restTimeout))
+	}
 	if a.body == nil {
 		x.w.WriteHeader(a.status)
 		return

@@ -12,8 +12,13 @@ import (
 	"github.com/mcpauth/mcpauth/sidecar/jsonrpc"
 )
 
-// maxList is the longest answer to a list that is looked at, in bytes.
-const maxList = eventstream.DefaultLimit
+// maxList is the longest answer to a list that is looked at, and maxEvent the longest event
+// of a stream on which a list may come, in bytes. There may be many streams, and longer
+// events pass unread.
+const (
+	maxList  = eventstream.DefaultLimit
+	maxEvent = 1 << 20
+)
 
 // headerRevision states the revision of MCP that a request follows.
 const headerRevision = "Mcp-Protocol-Version"
@@ -130,6 +135,7 @@ func (x *exchange) noteEndpoint(address string) {
 	if u, err := url.Parse(address); err == nil && u.RawQuery != "" && len(u.RawQuery) < maxSessionID {
 		x.session = endpointSession(u.RawQuery)
 		x.sessions.bind(x.session, x.claims)
+		x.endpoint = true
 	}
 }
 

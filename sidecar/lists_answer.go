@@ -20,7 +20,11 @@ func (x *exchange) respondInspected(res *relay.Response, in *inspection) {
 		x.uncuttable("the MCP server compresses a list although it was asked not to")
 	case stream:
 		x.w.Header().Del("Content-Length")
-		x.respondAsIs(res, &eventstream.Filter{Edit: in.edit, Limit: maxList, Strict: in.certain})
+		limit := maxEvent
+		if in.certain {
+			limit = maxList
+		}
+		x.respondAsIs(res, &eventstream.Filter{Edit: in.edit, Limit: limit, Strict: in.certain})
 	default:
 		x.respondCut(res, in, inJSON)
 	}
@@ -93,7 +97,8 @@ func (x *exchange) readList(res *relay.Response) (data []byte, leave func(), err
 		return nil, nil, errNoRoom
 	}
 	rest, err := io.ReadAll(io.LimitReader(res, maxList+1-small))
-	return append(data, rest...), leave, err
+	data = append(data, rest...)
+	return data, x.lending.shrink(leave, int64(len(data))), err
 }
 
 // uncuttable answers in the place of a list that must not pass as it is.

@@ -138,26 +138,21 @@ func (l *Live) Contains(ids ...string) bool {
 }
 
 // Fresh says that the feed of revocations has been silent for longer than the policy
-// wants to serve without it, or nil. A feed that was never heard counts from when it
-// was first asked.
+// wants to serve without it, or nil. Where that is ever, one that was never heard is silent
+// too: nobody knows what was revoked before.
 func (l *Live) Fresh() error {
 	c := l.current.Load()
 	if c == nil || c.feed == nil || c.policy.FailClosedAfter == 0 {
 		return nil
 	}
-	silence := l.now().Sub(c.heard())
+	if c.feed.LastContact().IsZero() {
+		return errors.New("the authorization server has not been heard yet")
+	}
+	silence := l.now().Sub(c.feed.LastContact())
 	if silence <= time.Duration(c.policy.FailClosedAfter)*time.Second {
 		return nil
 	}
 	return fmt.Errorf("the authorization server has not been heard for %s", silence.Round(time.Second))
-}
-
-// heard is when the feed last answered, or when it was first asked.
-func (c *configuration) heard() time.Time {
-	if last := c.feed.LastContact(); last.After(c.followed) {
-		return last
-	}
-	return c.followed
 }
 
 // Revocations is how many revocations are remembered, when the feed was last heard, and

@@ -46,6 +46,21 @@ func (m *memory) room(ctx context.Context, size int64) (leave func()) {
 	return func() { m.large.Release(size) }
 }
 
+// shrink gives back what was waited for beyond a size that is known now.
+func (m *memory) shrink(leave func(), size int64) func() {
+	if leave == nil {
+		return nil
+	}
+	leave()
+	if size <= small {
+		return nil
+	}
+	if size = min(size, largeBytes); !m.large.TryAcquire(size) {
+		return nil // others were quicker; what is there is there already
+	}
+	return func() { m.large.Release(size) }
+}
+
 // body is the memory of one body.
 type body struct{ bytes.Buffer }
 

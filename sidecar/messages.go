@@ -37,14 +37,17 @@ func (x *exchange) readMessages() *answer {
 			return unavailable("too many long requests are under way")
 		}
 	}
-	// The deadline is the connection's; it must not outlive the body, or it would
-	// cut the stream that answers. Recorders in tests have none.
+	// The deadline is the connection's; it must not outlive a body that was read, or it
+	// would cut the stream that answers. Recorders in tests have none.
 	connection := http.NewResponseController(x.w)
 	_ = connection.SetReadDeadline(time.Now().Add(bodyTimeout))
 	x.memory = x.lending.borrow()
 	body, err := jsonrpc.Read(x.r.Body, x.r.ContentLength, x.site.bodies, &x.memory.Buffer)
-	_ = connection.SetReadDeadline(time.Time{})
+	if err == nil {
+		_ = connection.SetReadDeadline(time.Time{})
+	}
 	x.sent = int64(x.memory.Len())
+	x.leave = x.lending.shrink(x.leave, x.sent)
 
 	refused := (*jsonrpc.Error)(nil)
 	switch {

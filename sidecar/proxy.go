@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/mcpauth/mcpauth/sidecar/eventstream"
 	"github.com/mcpauth/mcpauth/sidecar/jsonrpc"
@@ -29,6 +30,7 @@ func (x *exchange) forward() {
 		ctx, cancel = context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(x.streams, cancel)()
+		defer x.watched.add(x, cancel)()
 		defer x.options.Metrics.streaming()()
 	}
 	inspected := x.inspect()
@@ -127,6 +129,9 @@ func (x *exchange) passTrailers(trailers, announced http.Header) {
 	}
 }
 
+// errOutlived says that a stream has outlived its token.
+var errOutlived = errors.New("the access token has ended")
+
 // errClientGone says that there is nobody to pass anything on to.
 var errClientGone = errors.New("the client is gone")
 
@@ -141,6 +146,8 @@ func (x *exchange) pass(res *relay.Response, filter *eventstream.Filter) error {
 				return errClientGone
 			}
 			filtered = nil
+			// A deadline of HTTP/2 ends the stream also where nothing is written.
+			_ = connection.SetWriteDeadline(time.Time{})
 			if err := res.Wait(); err != nil {
 				return err
 			}
@@ -157,6 +164,11 @@ func (x *exchange) pass(res *relay.Response, filter *eventstream.Filter) error {
 				filtered = filter.End(filtered)
 			}
 			piece = filtered
+		}
+		if len(piece) > 0 && x.listens() && x.outlived(time.Now()) {
+			x.over.Store(true)
+			x.lending.lendChunk(data)
+			return errOutlived
 		}
 		gone := x.write(piece)
 		x.lending.lendChunk(data)
@@ -187,7 +199,7 @@ func (x *exchange) write(piece []byte) (gone bool) {
 // broken ends an answer that did not come to its end, so that nobody takes it for whole.
 // A stream that we end ourselves is as whole as it will be.
 func (x *exchange) broken(err error) {
-	if x.listens() && x.streams.Err() != nil {
+	if x.listens() && (x.streams.Err() != nil || x.over.Load()) {
 		return
 	}
 	if !errors.Is(err, errClientGone) && x.r.Context().Err() == nil {
@@ -202,6 +214,9 @@ func (x *exchange) failed(err error) {
 	switch {
 	case x.r.Context().Err() != nil:
 		x.status = statusClientClosed
+		return
+	case x.listens() && x.over.Load():
+		x.reply(unavailable("the access token has ended; open the stream again with another"))
 		return
 	case x.listens() && x.streams.Err() != nil:
 		x.reply(unavailable("the server is stopping"))

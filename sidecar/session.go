@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -32,7 +33,14 @@ const (
 type sessions struct {
 	mu     sync.Mutex
 	owners *simplelru.LRU[sessionKey, ownerKey]
-	held   map[ownerKey]int
+	held   map[ownerKey]*share
+}
+
+// share is what one subject has.
+type share struct {
+	count int
+	// begun are its sessions, the oldest first, and some that have ended since.
+	begun []sessionKey
 }
 
 // sessionKey stands for a session's id and ownerKey for who has it: neither is kept.
@@ -42,9 +50,9 @@ type (
 )
 
 func newSessions() *sessions {
-	s := &sessions{held: make(map[ownerKey]int)}
+	s := &sessions{held: make(map[ownerKey]*share)}
 	owners, err := simplelru.NewLRU(sessionsKept, func(_ sessionKey, owner ownerKey) {
-		if s.held[owner]--; s.held[owner] == 0 {
+		if s.held[owner].count--; s.held[owner].count == 0 {
 			delete(s.held, owner)
 		}
 	})
@@ -80,16 +88,45 @@ func (s *sessions) has(session string, c *accesstoken.Claims) bool {
 	return known && owner == ownerOf(c)
 }
 
-// bind gives a session to its first owner.
+// bind gives a session to its first owner. Who has as many as are remembered has the
+// oldest forgotten.
 func (s *sessions) bind(session string, c *accesstoken.Claims) {
 	key, owner := keyOf(session), ownerOf(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.owners.Contains(key) || s.held[owner] >= sessionsEach {
+	if s.owners.Contains(key) {
 		return
 	}
-	s.held[owner]++
+	if h := s.held[owner]; h != nil && h.count >= sessionsEach {
+		s.forgetOldest(owner, h)
+	}
+	h := s.held[owner]
+	if h == nil {
+		h = &share{}
+		s.held[owner] = h
+	}
+	h.count++
+	h.begun = append(h.begun, key)
+	if len(h.begun) > 2*sessionsEach {
+		h.begun = slices.DeleteFunc(h.begun, func(k sessionKey) bool { return k != key && !s.isOf(k, owner) })
+	}
 	s.owners.Add(key, owner)
+}
+
+func (s *sessions) isOf(key sessionKey, owner ownerKey) bool {
+	has, known := s.owners.Peek(key)
+	return known && has == owner
+}
+
+func (s *sessions) forgetOldest(owner ownerKey, h *share) {
+	for len(h.begun) > 0 {
+		oldest := h.begun[0]
+		h.begun = h.begun[1:]
+		if s.isOf(oldest, owner) {
+			s.owners.Remove(oldest)
+			return
+		}
+	}
 }
 
 func (s *sessions) forget(session string) {
@@ -151,6 +188,9 @@ func endpointSession(query string) string {
 // noteSession remembers the session that an answer of the MCP server begins, goes on
 // with or ends.
 func (x *exchange) noteSession(res *http.Response) {
+	if res.StatusCode == http.StatusNotFound && x.session != "" {
+		x.sessions.forget(x.session) // the MCP server does not know it either
+	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return
 	}

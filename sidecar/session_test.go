@@ -364,13 +364,13 @@ func TestASessionThatManyReachForIsOnes(t *testing.T) {
 	}
 }
 
-// A flood of sessions costs the flooder its own: those that are not remembered are bound to
-// nobody.
+// A flood of sessions costs the flooder its own oldest, and nobody else's.
 func TestNobodyHasOtherPeoplesSessionsForgottenByBeginningMany(t *testing.T) {
 	s := newSessions()
 	alice, mallory := &accesstoken.Claims{Issuer: "i", Subject: "alice"}, &accesstoken.Claims{Issuer: "i", Subject: "mallory"}
 	s.bind("of alice", alice)
-	for i := range 2 * sessionsKept {
+	last := 2*sessionsKept - 1
+	for i := range last + 1 {
 		s.bind("of mallory "+strconv.Itoa(i), mallory)
 	}
 	if !s.has("of alice", alice) || s.open("of alice", mallory) {
@@ -379,8 +379,14 @@ func TestNobodyHasOtherPeoplesSessionsForgottenByBeginningMany(t *testing.T) {
 	if s.count() != sessionsEach+1 {
 		t.Errorf("%d sessions are remembered, want %d", s.count(), sessionsEach+1)
 	}
-	s.forget("of mallory 0")
-	if s.bind("another", mallory); !s.has("another", mallory) {
-		t.Error("who ended a session cannot begin another")
+	if newest := "of mallory " + strconv.Itoa(last); !s.has(newest, mallory) || s.open(newest, alice) {
+		t.Error("the newest session is not its subject's")
+	}
+	for i := range 10 * sessionsEach {
+		s.bind("short "+strconv.Itoa(i), alice)
+		s.forget("short " + strconv.Itoa(i))
+	}
+	if !s.has("of alice", alice) {
+		t.Error("sessions that have ended count on")
 	}
 }

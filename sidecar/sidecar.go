@@ -67,6 +67,7 @@ type Sidecar struct {
 	lending  memory
 	// counted are the streams that are open, whatever policy they began by.
 	counted *streams
+	watched watched
 
 	streams    context.Context
 	endStreams context.CancelFunc

@@ -90,6 +90,7 @@ type SidecarTLS struct {
 }
 
 // Limits bound what callers may ask of a server. Each pod counts by itself.
+// +kubebuilder:validation:XValidation:rule="!has(self.perTool) || has(self.perTool.requests) && !has(self.perTool.streams)",message="perTool is about requests; tools have no streams"
 type Limits struct {
 	// PerUser is for all requests of one user; a client that acts for itself counts as one.
 	// +optional

@@ -42,6 +42,7 @@ type policyFile struct {
 	mu     sync.Mutex
 	state  reloads
 	broken error // why the newest file is not in force; nil when it is
+	judged error // the same of the newest that could be read
 }
 
 // reloads counts what became of the files that were read.
@@ -55,13 +56,15 @@ type reloads struct {
 func (f *policyFile) load(ctx context.Context) error {
 	data, err := f.read()
 	if err == nil && f.last != nil && bytes.Equal(data, f.last) {
+		f.mended()
 		return nil
 	}
-	if err == nil {
+	judged := err == nil
+	if judged {
 		f.last = data
 		err = f.apply(ctx, data)
 	}
-	f.note(err)
+	f.note(err, judged)
 	if err != nil {
 		f.logger.Error("the new policy is not in force", "file", f.path, "error", err, "old_policy_stays", f.live.Policy() != nil)
 		return err
@@ -104,9 +107,20 @@ func (f *policyFile) apply(ctx context.Context, data []byte) error {
 	return nil
 }
 
-func (f *policyFile) note(err error) {
+// mended notes that the file, which could not be read for a while, is the one that was
+// judged last: what was said of that counts again.
+func (f *policyFile) mended() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.broken = f.judged
+}
+
+func (f *policyFile) note(err error, judged bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if judged {
+		f.judged = err
+	}
 	f.broken = err
 	if err != nil {
 		f.state.failed++

@@ -108,6 +108,10 @@ func outweighs(f, earlier Finding) bool {
 // status gives the reason, and all of that status speak.
 func (r *Report) sum(condition string) Finding {
 	sum := True(condition, "%s", holding(condition))
+	if condition == v1alpha1.ConditionProtected && !r.found(condition) {
+		// Nobody has looked, which must not pass for protection.
+		sum = Unknown(condition, v1alpha1.ReasonPending, "it could not be found out yet")
+	}
 	var messages []string
 	for _, f := range r.findings {
 		switch {
@@ -123,6 +127,10 @@ func (r *Report) sum(condition string) Finding {
 	}
 	sum.Message = cmp.Or(strings.Join(messages, "; "), sum.Message)
 	return sum
+}
+
+func (r *Report) found(condition string) bool {
+	return slices.ContainsFunc(r.findings, func(f Finding) bool { return f.Condition == condition })
 }
 
 func severity(f Finding) int {

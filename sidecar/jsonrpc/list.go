@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 )
 
 // List is what a response can list, by the member of its result.
@@ -198,19 +199,14 @@ type part struct {
 }
 
 func (e *edit) replace(from, to int, text string) {
-	at := len(e.parts)
-	for at > 0 && e.parts[at-1].from > from {
-		at--
-	}
-	e.parts = append(e.parts, part{})
-	copy(e.parts[at+1:], e.parts[at:])
-	e.parts[at] = part{from, to, text}
+	e.parts = append(e.parts, part{from, to, text})
 }
 
 func (e *edit) result() []byte {
 	if len(e.parts) == 0 {
 		return e.data
 	}
+	slices.SortFunc(e.parts, func(a, b part) int { return a.from - b.from })
 	out := make([]byte, 0, len(e.data)+64)
 	last := 0
 	for _, p := range e.parts {

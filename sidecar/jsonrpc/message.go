@@ -31,6 +31,10 @@ type Message struct {
 	// they are strings.
 	Name, URI, TaskID string
 
+	// Subscriptions are the URIs of params.notifications.resourceSubscriptions of
+	// subscriptions/listen.
+	Subscriptions []string
+
 	// arguments is params.arguments as it came; nil where absent.
 	arguments []byte
 }
@@ -178,6 +182,9 @@ func (m *members) message() (Message, error) {
 
 func (m *Message) readParams(raw []byte) error {
 	target := targetOf(m.Method)
+	if m.Method == methodListen {
+		return m.readSubscriptions(raw)
+	}
 	if raw != nil && raw[0] == '{' {
 		if err := walk(raw, watched(target), m.readParam); err != nil {
 			return &Error{Code: InvalidParams, Message: err.Error()}
@@ -187,6 +194,54 @@ func (m *Message) readParams(raw []byte) error {
 		return &Error{Code: InvalidParams, Message: "params is not an object"}
 	}
 	return nil
+}
+
+// methodListen subscribes to resources as well, which resources/subscribe does by name.
+const methodListen = "subscriptions/listen"
+
+// maxSubscriptions bounds how many resources one message subscribes to.
+const maxSubscriptions = 256
+
+func (m *Message) readSubscriptions(raw []byte) error {
+	refused := &Error{Code: InvalidParams, Message: "params.notifications.resourceSubscriptions is not a list of URIs, or is too long"}
+	if raw == nil {
+		return nil
+	}
+	if raw[0] != '{' {
+		return refused
+	}
+	return inParams(walk(raw, []string{"notifications"}, func(key, value []byte) error {
+		if string(key) != "notifications" {
+			return nil
+		}
+		if value[0] != '{' {
+			return refused
+		}
+		return walk(value, []string{"resourceSubscriptions"}, func(key, value []byte) error {
+			if string(key) != "resourceSubscriptions" {
+				return nil
+			}
+			if value[0] != '[' {
+				return refused
+			}
+			return (&cursor{data: value}).elements(func(raw []byte) error {
+				uri, ok := text(raw)
+				if !ok || len(uri) > maxName || !plain(uri) || len(m.Subscriptions) == maxSubscriptions {
+					return refused
+				}
+				m.Subscriptions = append(m.Subscriptions, uri)
+				return nil
+			})
+		})
+	}))
+}
+
+// inParams words an error of walk.
+func inParams(err error) error {
+	if e := (*Error)(nil); err == nil || errors.As(err, &e) {
+		return err
+	}
+	return &Error{Code: InvalidParams, Message: err.Error()}
 }
 
 // watched are the keys of params that a message of this target must not have in

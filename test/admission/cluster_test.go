@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -46,6 +47,18 @@ type cluster struct {
 	client.Client
 	environment *envtest.Environment
 	stop        context.CancelFunc
+}
+
+// as is the cluster as somebody else meets it, with the rights of an administrator.
+func (c *cluster) as(t *testing.T, user string) client.Client {
+	t.Helper()
+	config := rest.CopyConfig(c.environment.Config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: []string{"system:masters"}}
+	other, err := client.New(config, client.Options{Scheme: c.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return other
 }
 
 func TestMain(m *testing.M) {
@@ -136,20 +149,27 @@ func (c *cluster) serveWebhook(ctx context.Context) error {
 }
 
 // install puts the policies of config/webhook and one MCPServer into the cluster.
-func (c *cluster) install(ctx context.Context) error {
-	file, err := os.Open(filepath.Join("..", "..", "config", "webhook", "counterfeit.yaml"))
+// installPolicies installs a file of so many policies, each with its binding.
+func (c *cluster) installPolicies(ctx context.Context, name string, count int) error {
+	file, err := os.Open(filepath.Join("..", "..", "config", "webhook", name))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Close() }()
 	decoder := yaml.NewYAMLOrJSONDecoder(file, 4096)
-	for _, object := range []client.Object{
-		&admissionv1.ValidatingAdmissionPolicy{}, &admissionv1.ValidatingAdmissionPolicyBinding{},
-		&admissionv1.ValidatingAdmissionPolicy{}, &admissionv1.ValidatingAdmissionPolicyBinding{},
-	} {
-		if err := errors.Join(decoder.Decode(object), c.Create(ctx, object)); err != nil {
-			return fmt.Errorf("install %T of %s: %w", object, file.Name(), err)
+	for range count {
+		for _, object := range []client.Object{&admissionv1.ValidatingAdmissionPolicy{}, &admissionv1.ValidatingAdmissionPolicyBinding{}} {
+			if err := errors.Join(decoder.Decode(object), c.Create(ctx, object)); err != nil {
+				return fmt.Errorf("install %T of %s: %w", object, file.Name(), err)
+			}
 		}
+	}
+	return nil
+}
+
+func (c *cluster) install(ctx context.Context) error {
+	if err := errors.Join(c.installPolicies(ctx, "counterfeit.yaml", 2), c.installPolicies(ctx, "policies.yaml", 1)); err != nil {
+		return err
 	}
 	server := &v1alpha1.MCPServer{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "todo"}, Spec: v1alpha1.MCPServerSpec{
 		AuthorizationServerRef: v1alpha1.AuthorizationServerReference{Name: "main"},

@@ -19,6 +19,8 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 120 * time.Second
 	maxHeaderBytes    = 64 << 10
+	// stuckTimeout is after how long a connection of HTTP/2 that takes nothing is given up.
+	stuckTimeout = 2 * time.Minute
 )
 
 // DrainTimeout is how long requests may go on after the process was told to stop.
@@ -98,6 +100,7 @@ func newServer(e Endpoint, logger *slog.Logger) *http.Server {
 		Handler:           e.Handler,
 		TLSConfig:         e.TLS,
 		ReadHeaderTimeout: readHeaderTimeout,
+		HTTP2:             &http.HTTP2Config{WriteByteTimeout: stuckTimeout, SendPingTimeout: stuckTimeout / 2, PingTimeout: stuckTimeout / 4},
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
