@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mcpauth/mcpauth/api/v1alpha1"
 	"github.com/mcpauth/mcpauth/injector"
@@ -44,6 +45,30 @@ var _ = Describe("Protected", func() {
 		Eventually(ctx, protected()).Should(Equal("True Protected"))
 		Eventually(ctx, condition(server, v1alpha1.ConditionReady)).Should(Equal("True Ready"))
 		Eventually(ctx, counted(server)).Should(HaveValue(Equal(v1alpha1.PodCounts{Total: 2, Protected: 2})))
+	})
+
+	It("is False Bypassed where a Service leads to a workload without the sidecar as well", func(ctx SpecContext) {
+		create(ctx, aService(apps, "todo", intstr.FromString("mcp")))
+		protectedPod(ctx, "todo-1")
+		setRolledOut(ctx, deployment, 1, 1)
+		Eventually(ctx, protected()).Should(Equal("True Protected"))
+		canary := aDeployment(apps, "todo", nil)
+		canary.Name = "canary"
+		create(ctx, canary)
+		Eventually(ctx, protected()).Should(Equal("False Bypassed"))
+		Expect(message(ctx, server, v1alpha1.ConditionProtected)).To(ContainSubstring("as well, which has no sidecar"))
+	})
+
+	It("goes on telling of pods while the policy cannot be written", func(ctx SpecContext) {
+		startPod(ctx, deployment, "todo-1")
+		Eventually(ctx, protected()).ShouldNot(Equal("True Protected"))
+		var policy corev1.ConfigMap
+		key := client.ObjectKey{Namespace: apps, Name: injector.ConfigMapName("todo")}
+		Eventually(ctx, func() error { return k8s.Get(ctx, key, &policy) }).Should(Succeed())
+		immutable := true
+		change(ctx, &policy, func() { policy.Immutable, policy.Data = &immutable, map[string]string{"policy.json": "{}"} })
+		Eventually(ctx, condition(server, v1alpha1.ConditionReady)).Should(HavePrefix("False"))
+		Consistently(ctx, protected(), "3s").ShouldNot(Equal("True Protected"))
 	})
 
 	It("is False NoWorkload when nothing asks for the server", func(ctx SpecContext) {

@@ -37,6 +37,15 @@ func TestReportWritesConditions(t *testing.T) {
 			},
 		},
 		{
+			name: "what nobody has looked at is not protected",
+			want: map[string]string{
+				accepted:   "True Accepted the object makes sense and is served",
+				programmed: "True Programmed everything that had to be written for it is written",
+				protected:  "Unknown Pending it could not be found out yet",
+				ready:      "Unknown Pending it could not be found out yet",
+			},
+		},
+		{
 			name: "the first condition that fails gives Ready its reason",
 			findings: []Finding{
 				False(protected, v1alpha1.ReasonNoWorkload, "no Deployment"),
