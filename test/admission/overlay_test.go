@@ -120,8 +120,8 @@ func TestBothInstallationsAreAcceptedByTheAPIServer(t *testing.T) {
 					t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
 				}
 			}
-			if policies != 2 {
-				t.Errorf("%d ValidatingAdmissionPolicies are installed, want 2", policies)
+			if policies != 3 {
+				t.Errorf("%d ValidatingAdmissionPolicies are installed, want 3", policies)
 			}
 		})
 	}
